@@ -1,0 +1,5 @@
+"""``python -m gbopt`` is the ``gbopt`` command."""
+
+from gbopt.cli.app import main
+
+main()

@@ -1,0 +1,76 @@
+"""Bicrystal: ions in a periodic cell that holds two grain boundaries."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPECIES = ("Li", "La", "Zr", "O")
+"""Order of the species everywhere: index 0-3 in ``Bicrystal.species``, LAMMPS type minus one."""
+LI, LA, ZR, O = range(4)
+MASSES_AMU = (6.94, 138.90547, 91.224, 15.999)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bicrystal:
+    """A periodic cell of ions; with ``boundaries_A`` empty it is a single crystal.
+
+    The cell is in LAMMPS form: ``a`` along x (the tilt axis), ``b`` in the xy plane,
+    ``c`` along z, the boundary normal. Rows are cell vectors (ASE's convention).
+    """
+
+    positions: NDArray[np.float64]
+    """(n, 3) A, wrapped into the cell."""
+    cell: NDArray[np.float64]
+    """(3, 3) A, rows are a, b, c."""
+    species: NDArray[np.int8]
+    """(n,) index into SPECIES."""
+    grain: NDArray[np.int8]
+    """(n,) 0 or 1: the grain an ion was built in."""
+    core: NDArray[np.bool_]
+    """(n,) True in the slabs whose structure is to be disordered."""
+    boundaries_A: tuple[float, ...]
+    """z of the boundary planes, A."""
+    core_width_A: float
+    """Nominal width: thickness of the disordered slab on each boundary, A."""
+    lattice_A: float
+    """Lattice parameter the grains were built with, A."""
+    ledger: dict[str, int] = field(default_factory=dict)
+    """Oxide units taken away to resolve overlaps, such as {"Li2O": 2}."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """How it was built: specification, termination offsets, translation, seed."""
+
+    @property
+    def n_ions(self) -> int:
+        """Number of ions."""
+        return len(self.species)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Ions of each species."""
+        tally = Counter(self.species.tolist())
+        return {name: tally.get(i, 0) for i, name in enumerate(SPECIES)}
+
+    @property
+    def area_A2(self) -> float:
+        """Area of one boundary, A^2."""
+        return float(np.linalg.norm(np.cross(self.cell[0], self.cell[1])))
+
+    @property
+    def length_A(self) -> float:
+        """Cell length along the boundary normal, A."""
+        return float(self.cell[2, 2])
+
+    @property
+    def volume_A3(self) -> float:
+        """Cell volume, A^3."""
+        return float(abs(np.linalg.det(self.cell)))
+
+    @property
+    def formula(self) -> str:
+        """Composition such as ``Li1568La672Zr448O2688``."""
+        return "".join(f"{name}{count}" for name, count in self.counts.items())
