@@ -27,6 +27,8 @@ class Bicrystal:
     """(n, 3) A, wrapped into the cell."""
     cell: NDArray[np.float64]
     """(3, 3) A, rows are a, b, c."""
+    sites: NDArray[np.float64]
+    """(n, 3) A: the ideal crystal site each La, Zr and O was built on (Li: its position)."""
     species: NDArray[np.int8]
     """(n,) index into SPECIES."""
     grain: NDArray[np.int8]

@@ -1,0 +1,1 @@
+"""LLZO itself: phases, sites, Li ordering, and the geometry of periodic cells."""
