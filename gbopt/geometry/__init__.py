@@ -1,0 +1,1 @@
+"""GBSpec -> Bicrystal: commensurate planes, slabs, joining, lithium, the gate, files."""

@@ -1,0 +1,47 @@
+"""The gate: no structure leaves the generator charged, touching or thinner than asked."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gbopt.errors import GeometryError
+from gbopt.geometry.overlap import GATE_A, shortest_by_pair
+from gbopt.model.bicrystal import SPECIES, Bicrystal
+
+_CHARGES = {"Li": 1, "La": 3, "Zr": 4, "O": -2}
+
+
+class GateReport(NamedTuple):
+    """What the gate measured."""
+
+    charge_e: int
+    shortest_A: dict[str, float]
+    formula: str
+    ions_per_A3: float
+
+
+def check(structure: Bicrystal) -> GateReport:
+    """Measure charge and shortest distances, and refuse what is not fit for MD.
+
+    Raises:
+        GeometryError: the cell is charged, or a pair of ions is closer than 85 % of the
+            shortest distance found in DFT-relaxed boundaries.
+    """
+    counts = structure.counts
+    charge = sum(_CHARGES[name] * count for name, count in counts.items())
+    if charge != 0:
+        raise GeometryError(
+            f"the structure {structure.formula} has a charge of {charge:+d} e, it must be 0",
+            hint="this is a defect of the generator: report the specification",
+        )
+    shortest = shortest_by_pair(structure.positions, structure.species, structure.cell)
+    for pair, distance in shortest.items():
+        first, second = (SPECIES.index(name) for name in pair.split("-"))
+        limit = GATE_A[first, second]
+        if distance < limit - 1e-9:
+            raise GeometryError(
+                f"the closest {pair} pair is {distance:.2f} A apart, the gate asks for "
+                f"{limit:.2f} A",
+                hint="use another seed, or another width_layers",
+            )
+    return GateReport(charge, shortest, structure.formula, structure.n_ions / structure.volume_A3)

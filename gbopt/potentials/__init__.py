@@ -1,0 +1,1 @@
+"""Interatomic potentials as data: parameters, citation, validity, and how LAMMPS is told."""
