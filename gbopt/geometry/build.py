@@ -18,14 +18,13 @@ from gbopt.geometry.overlap import (
     remove_units,
 )
 from gbopt.geometry.slab import Slab, make_slab
-from gbopt.model.bicrystal import LA, LI, ZR, Bicrystal, O
+from gbopt.model.bicrystal import FORMAL_CHARGES, LI, Bicrystal
 from gbopt.model.spec import GBSpec
 
 # Room left at each boundary before relaxation; NPT closes or opens it.
 GAP_A = 0.6
 # Terminations and translations drawn from the seed; the one with the least overlap is built.
 CANDIDATES = 8
-_FORMAL_CHARGE = np.array([1, 3, 4, -2])
 
 
 def build_bicrystal(spec: GBSpec, lattice_A: float) -> Bicrystal:
@@ -188,14 +187,9 @@ def _lithium(
 
 def _lithium_count(framework_species: NDArray[np.int8]) -> int:
     """Lithium ions that make the framework neutral."""
-    return -int(_FORMAL_CHARGE[framework_species].sum())
+    return -int(np.array(FORMAL_CHARGES)[framework_species].sum())
 
 
 def _side(positions: NDArray[np.float64], boundaries: tuple[float, float]) -> NDArray[np.int8]:
     return (positions[:, 2] >= boundaries[1]).astype(np.int8)
 
-
-def neutral_units(counts: dict[str, int]) -> bool:
-    """Whether a composition is a sum of neutral oxide units."""
-    charge = counts["Li"] + 3 * counts["La"] + 4 * counts["Zr"] - 2 * counts["O"]
-    return charge == 0

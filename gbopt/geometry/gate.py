@@ -8,8 +8,6 @@ from gbopt.errors import GeometryError
 from gbopt.geometry.overlap import GATE_A, shortest_by_pair
 from gbopt.model.bicrystal import SPECIES, Bicrystal
 
-_CHARGES = {"Li": 1, "La": 3, "Zr": 4, "O": -2}
-
 
 class GateReport(NamedTuple):
     """What the gate measured."""
@@ -27,8 +25,7 @@ def check(structure: Bicrystal) -> GateReport:
         GeometryError: the cell is charged, or a pair of ions is closer than 85 % of the
             shortest distance found in DFT-relaxed boundaries.
     """
-    counts = structure.counts
-    charge = sum(_CHARGES[name] * count for name, count in counts.items())
+    charge = structure.charge_e
     if charge != 0:
         raise GeometryError(
             f"the structure {structure.formula} has a charge of {charge:+d} e, it must be 0",

@@ -17,7 +17,8 @@ from gbopt.model.bicrystal import LI
 
 MIN_LI_LI_A = 2.0
 _TETRAHEDRAL_SHARE = 1 / 3
-_VOID_TRIES = 6
+_VOID_TRIES = 40
+_VOID_POINTS_PER_A3 = 0.4
 
 
 def place_lithium(
@@ -144,7 +145,7 @@ def _fill_voids(
 ) -> NDArray[np.float64]:
     """Add ions at random points of the slabs that are clear of all others."""
     volume = sum(high - low for low, high in slabs_A) * cell[0, 0] * cell[1, 1]
-    points = int(4 * volume)  # four tries a cubic Angstrom, far finer than the voids
+    points = int(_VOID_POINTS_PER_A3 * volume)
     for _ in range(_VOID_TRIES):
         trial = wrap(_points_in(slabs_A, points, cell, rng), cell)
         trial = trial[_clear_of_host(trial, host, species, cell)]

@@ -34,6 +34,7 @@ PUSH_A = PUSH_FRACTION * RELAXED_MINIMUM_A
 # Share of the separation that each species takes: cations hardly leave their sites.
 _MOBILITY = np.array([1.0, 0.3, 0.2, 1.0])
 _PUSH_STEPS = 40
+_TOLERANCE_A = 0.02
 _SKIN_A = 0.8
 _MOBILE_DEPTH_A = 5.0
 
@@ -92,7 +93,7 @@ def push_apart(
     for _ in range(_PUSH_STEPS):
         vector = pairs.vector + moved[pairs.j] - moved[pairs.i]
         distance = np.maximum(np.linalg.norm(vector, axis=1), 1e-6)
-        bad = distance < target
+        bad = distance < target - _TOLERANCE_A
         if not bad.any():
             break
         i, j = pairs.i[bad], pairs.j[bad]
@@ -164,8 +165,8 @@ def _unit_around(
 def shortest_by_pair(
     positions: NDArray[np.float64], species: NDArray[np.int8], cell: NDArray[np.float64]
 ) -> dict[str, float]:
-    """Shortest distance of each pair of species up to 4 A, keyed such as ``Li-O``."""
-    pairs = pairs_within(wrap(positions, cell), cell, 4.0)
+    """Shortest distance of each pair of species up to 3.4 A, keyed such as ``Li-O``."""
+    pairs = pairs_within(wrap(positions, cell), cell, 3.4)
     low = np.minimum(species[pairs.i], species[pairs.j]).astype(int)
     high = np.maximum(species[pairs.i], species[pairs.j]).astype(int)
     shortest = np.full((4, 4), np.inf)

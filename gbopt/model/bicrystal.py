@@ -13,6 +13,8 @@ SPECIES = ("Li", "La", "Zr", "O")
 """Order of the species everywhere: index 0-3 in ``Bicrystal.species``, LAMMPS type minus one."""
 LI, LA, ZR, O = range(4)
 MASSES_AMU = (6.94, 138.90547, 91.224, 15.999)
+FORMAL_CHARGES = (1, 3, 4, -2)
+"""Formal charges in e, by which a structure is neutral whatever the potential."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,11 @@ class Bicrystal:
         """Ions of each species."""
         tally = Counter(self.species.tolist())
         return {name: tally.get(i, 0) for i, name in enumerate(SPECIES)}
+
+    @property
+    def charge_e(self) -> int:
+        """Sum of the formal charges, e."""
+        return int(np.array(FORMAL_CHARGES)[self.species].sum())
 
     @property
     def area_A2(self) -> float:

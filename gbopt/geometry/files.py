@@ -1,0 +1,95 @@
+"""Structures as files: extended XYZ, CIF and LAMMPS data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gbopt.errors import ConfigError
+from gbopt.model.bicrystal import FORMAL_CHARGES, MASSES_AMU, SPECIES, Bicrystal
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+FORMATS = {".extxyz": "extended XYZ", ".xyz": "extended XYZ", ".cif": "CIF", ".data": "LAMMPS data"}
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a path whose ending names no known format.
+
+    Raises:
+        ConfigError: the ending is not one of FORMATS.
+    """
+    if path.suffix not in FORMATS:
+        raise ConfigError(
+            f"cannot tell the structure format from the name {path.name!r}",
+            hint=f"end the name with one of {', '.join(FORMATS)}",
+        )
+
+
+def to_ase(structure: Bicrystal) -> Atoms:
+    """Convert to ASE atoms with formal charges, grain and core labels as arrays."""
+    from ase import Atoms
+
+    atoms = Atoms(
+        symbols=[SPECIES[i] for i in structure.species],
+        positions=structure.positions,
+        cell=structure.cell,
+        pbc=True,
+    )
+    atoms.set_array("grain", structure.grain.astype(int))
+    atoms.set_array("core", structure.core.astype(int))
+    atoms.set_initial_charges([FORMAL_CHARGES[i] for i in structure.species])
+    atoms.info["boundaries_A"] = list(structure.boundaries_A)
+    atoms.info["core_width_A"] = structure.core_width_A
+    atoms.info["lattice_A"] = structure.lattice_A
+    return atoms
+
+
+def write_structure(structure: Bicrystal, path: Path) -> None:
+    """Write a structure; the ending of the path chooses the format.
+
+    Raises:
+        ConfigError: the ending is not one of FORMATS, or the file cannot be written.
+    """
+    check_suffix(path)
+    try:
+        if path.suffix == ".data":
+            path.write_text(lammps_data(structure), encoding="utf-8")
+        else:
+            from ase.io import write
+
+            write(path, to_ase(structure), format="cif" if path.suffix == ".cif" else "extxyz")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write {path}: {error.strerror}", hint="choose a folder you may write to"
+        ) from None
+
+
+def lammps_data(structure: Bicrystal) -> str:
+    """LAMMPS data file (atom_style charge, type labels), triclinic where the cell is oblique."""
+    cell = structure.cell
+    lines = [
+        f"gbopt {structure.formula}",
+        "",
+        f"{structure.n_ions} atoms",
+        f"{len(SPECIES)} atom types",
+        "",
+        f"0.0 {cell[0, 0]:.10f} xlo xhi",
+        f"0.0 {cell[1, 1]:.10f} ylo yhi",
+        f"0.0 {cell[2, 2]:.10f} zlo zhi",
+        f"{cell[1, 0]:.10f} {cell[2, 0]:.10f} {cell[2, 1]:.10f} xy xz yz",
+        "",
+        "Masses",
+        "",
+        *(f"{i + 1} {mass} # {SPECIES[i]}" for i, mass in enumerate(MASSES_AMU)),
+        "",
+        "Atoms # charge",
+        "",
+    ]
+    rows = zip(structure.species, structure.positions, strict=True)
+    lines += [
+        f"{n + 1} {kind + 1} {FORMAL_CHARGES[kind]:g} {x:.8f} {y:.8f} {z:.8f}"
+        for n, (kind, (x, y, z)) in enumerate(rows)
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""Bicrystal -> Trajectory: protocol stages, LAMMPS in a child process, streamed frames."""

@@ -1,0 +1,243 @@
+"""The parent's side of an MD run: start the child, relay its frames, and survive its death."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbopt.config import MDConfig
+from gbopt.errors import EnvironmentProblem, MDError
+from gbopt.md.protocol import Stage, frame_steps
+from gbopt.model.bicrystal import Bicrystal
+from gbopt.model.trajectory import Trajectory, TrajectoryInfo
+from gbopt.potentials.buckingham import Potential
+
+_LAMMPS_ARGS = ("-sf", "omp", "-pk", "omp", "1")
+_LOG_LINES = 25
+_RETRY_HINT = "the log is in the trial's folder; a smaller md.timestep_ps is the usual remedy"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands."""
+
+    stage: str
+    step: int
+    steps: int
+    temperature_K: float
+
+
+def header_lines(md: MDConfig) -> list[str]:
+    """LAMMPS commands before the box is made."""
+    return [
+        "units metal",
+        "atom_style charge",
+        "atom_modify map array",
+        "boundary p p p",
+        "neighbor 1.0 bin",
+        "neigh_modify every 1 delay 0 check yes",
+        f"timestep {md.timestep_ps}",
+        f"thermo {frame_steps(md)}",
+        "thermo_modify norm no",
+    ]
+
+
+def md_request(potential: Potential, stages: tuple[Stage, ...], md: MDConfig) -> dict[str, Any]:
+    """Everything the child needs besides the positions, as plain JSON."""
+    lines = potential.lammps_lines(
+        cutoff_A=md.coulomb_cutoff_A, pppm_accuracy=md.pppm_accuracy
+    )
+    return {
+        "args": list(_LAMMPS_ARGS),
+        "header": header_lines(md),
+        "potential": lines,
+        "frame_steps": frame_steps(md),
+        "stages": [_finite(asdict(stage)) for stage in stages],
+    }
+
+
+def _finite(stage: dict[str, Any]) -> dict[str, Any]:
+    # JSON has no infinity: "no limit" is a temperature that no run reaches.
+    return {**stage, "max_temperature_K": min(stage["max_temperature_K"], 1e12)}
+
+
+class MDRun:
+    """A child process at work. Use through ``run_md``."""
+
+    def __init__(
+        self,
+        folder: Path,
+        info: tuple[Bicrystal, MDConfig],
+        stall_s: float,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._folder = folder
+        self._structure, self._md = info
+        self._stall_s = stall_s
+        self._on_progress = on_progress
+        self._stage = "start"
+        self._temperatures: list[float] = []
+        self.steps_done: dict[str, int] = {}
+        self._process, self._pipe = _spawn(folder)
+
+    @property
+    def mean_temperature_K(self) -> float:
+        """Mean temperature of production so far."""
+        return float(np.mean(self._temperatures)) if self._temperatures else float("nan")
+
+    def trajectory(self) -> Trajectory:
+        """Wait for production to begin, and return its frames as they come.
+
+        Raises:
+            MDError: the run failed, hung or blew up.
+        """
+        while (message := self._receive())["type"] != "production":
+            pass
+        info = TrajectoryInfo(
+            species=self._structure.species,
+            cell=np.array(message["cell"]),
+            frame_interval_ps=frame_steps(self._md) * self._md.timestep_ps,
+            n_frames=message["n_frames"],
+            temperature_K=self._md.temperature_K,
+        )
+        return Trajectory(info, self._frames())
+
+    def _frames(self) -> Iterator[NDArray[np.float64]]:
+        while (message := self._receive())["type"] != "done":
+            if message["type"] == "frame":
+                frame = np.frombuffer(self._read(), dtype=np.float64)
+                yield frame.reshape(self._structure.n_ions, 3)
+
+    def _receive(self) -> dict[str, Any]:
+        """Read the next message, keep the books, and turn trouble into an error."""
+        message: dict[str, Any] = json.loads(self._read())
+        self._stage = message["stage"]
+        if message["type"] == "error":
+            self._raise(message)
+        if message["type"] == "progress":
+            self.steps_done[self._stage] = message["step"]
+            if self._stage == "production":
+                self._temperatures.append(message["temperature_K"])
+            progress = Progress(
+                self._stage, message["step"], message["steps"], message["temperature_K"]
+            )
+            self._on_progress(progress)
+        return message
+
+    def _read(self) -> bytes:
+        if not self._pipe.poll(self._stall_s):
+            raise self._failure(
+                f"the MD process reported nothing for {self._stall_s:g} s and was ended"
+            )
+        try:
+            return self._pipe.recv_bytes()
+        except (EOFError, OSError):
+            raise self._failure(f"the MD process died ({_ending(self._process)})") from None
+
+    def _raise(self, message: dict[str, Any]) -> None:
+        if message["kind"] == "environment":
+            raise EnvironmentProblem(message["message"], hint="run `gbopt doctor`")
+        raise self._failure(message["message"])
+
+    def _failure(self, cause: str) -> MDError:
+        return MDError(cause, hint=_RETRY_HINT, stage=self._stage, log_tail=_tail(self._folder))
+
+    def close(self) -> None:
+        """End the child, whatever it is doing."""
+        self._pipe.close()
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+
+@contextmanager
+def run_md(
+    structure: Bicrystal,
+    potential: Potential,
+    stages: tuple[Stage, ...],
+    md: MDConfig,
+    *,
+    folder: Path,
+    stall_s: float,
+    on_progress: Callable[[Progress], None],
+) -> Iterator[MDRun]:
+    """Run the stages on a structure in a child process; the child ends with the context.
+
+    Args:
+        structure: the ions and their cell.
+        potential: how they interact.
+        stages: what to do, the last one being production.
+        md: time step, frame interval, cut-offs.
+        folder: where request, start and log are written (made if need be).
+        stall_s: silence after which the child is given up.
+        on_progress: called with every report of the child.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    request = md_request(potential, stages, md)
+    (folder / "request.json").write_text(json.dumps(request, indent=1), encoding="utf-8")
+    np.savez(
+        folder / "start.npz",
+        positions=structure.positions,
+        cell=structure.cell,
+        species=structure.species,
+        core=structure.core,
+    )
+    run = MDRun(folder, (structure, md), stall_s, on_progress)
+    try:
+        yield run
+    finally:
+        run.close()
+
+
+def _spawn(folder: Path) -> tuple[subprocess.Popen[bytes], Connection]:
+    """Start ``gbopt.md.child`` with one end of a pipe, one thread, and its own session."""
+    read_end, write_end = os.pipe()
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+    }
+    with (folder / "child.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gbopt.md.child", str(folder), str(write_end)],
+            stdin=subprocess.PIPE,  # its closing tells the child that we are gone
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=(write_end,),
+            start_new_session=True,  # Ctrl-C goes to the campaign, which ends its children
+            env=environment,
+        )
+    os.close(write_end)
+    return process, Connection(read_end, writable=False)
+
+
+def _ending(process: subprocess.Popen[bytes]) -> str:
+    code = process.wait()
+    if code < 0:
+        return f"signal {signal.Signals(-code).name}"
+    return f"exit code {code}"
+
+
+def _tail(folder: Path) -> str:
+    """Last lines of LAMMPS's log and of what the child printed."""
+    lines: list[str] = []
+    for name in ("lammps.log", "child.log"):
+        path = folder / name
+        if path.exists():
+            lines += path.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
+    return "\n".join(lines)

@@ -1,0 +1,137 @@
+"""The stages a cell goes through, each as LAMMPS commands and a number of steps.
+
+Pure functions of the settings: what a run did can be read in its ``request.json``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gbopt.config import MDConfig
+from gbopt.provenance import derive_seed
+from gbopt.units import ATM_BAR
+
+_THERMOSTAT_PS = 0.1
+_BAROSTAT_PS = 0.5
+# A run hotter than this many times its target has blown up.
+_BLOW_UP = 3.0
+
+Kind = Literal["minimise", "dynamics", "production"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One stretch of a run."""
+
+    name: str
+    kind: Kind
+    steps: int
+    setup: tuple[str, ...]
+    teardown: tuple[str, ...]
+    max_temperature_K: float
+    average_cell: Literal["none", "normal", "all"] = "none"
+    """Cell edges that are set to their mean over the second half of the stage."""
+
+
+def _steps(time_ps: float, md: MDConfig) -> int:
+    return max(1, round(time_ps / md.timestep_ps))
+
+
+def frame_steps(md: MDConfig) -> int:
+    """MD steps between two frames."""
+    return _steps(md.frame_ps, md)
+
+
+def boundary_stages(md: MDConfig, seed: int) -> tuple[Stage, ...]:
+    """Minimise, disorder the cores, NPT with the normal free, NVT, production.
+
+    Args:
+        md: the settings.
+        seed: seed of the velocities.
+    """
+    hot, target = md.anneal_temperature_K, md.temperature_K
+    disorder = (
+        _core_stage("anneal", md.anneal_ps, hot, hot, md, derive_seed(seed, 1)),
+        _core_stage("quench", md.quench_ps, hot, target, md, None),
+    )
+    return (
+        _minimise(md),
+        *(stage for stage in disorder if md.anneal_ps > 0 and stage.steps > 0),
+        _npt(md, md.npt_ps, "normal", derive_seed(seed, 2)),
+        _nvt("nvt", "dynamics", md.nvt_ps, md),
+        _nvt("production", "production", md.production_ps, md),
+    )
+
+
+def bulk_stages(
+    md: MDConfig, *, npt_ps: float, production_ps: float, seed: int
+) -> tuple[Stage, ...]:
+    """Minimise, NPT with all edges free, NVT, production, for the reference crystal."""
+    return (
+        _minimise(md),
+        _npt(md, npt_ps, "all", derive_seed(seed, 2)),
+        _nvt("nvt", "dynamics", 0.25 * npt_ps, md),
+        _nvt("production", "production", production_ps, md),
+    )
+
+
+def _minimise(md: MDConfig) -> Stage:
+    return Stage(
+        name="minimise",
+        kind="minimise",
+        steps=md.minimise_iterations,
+        # A short reach per iteration keeps ions out of the Buckingham well at tiny distances.
+        setup=("min_style cg", "min_modify dmax 0.05"),
+        teardown=(),
+        max_temperature_K=float("inf"),
+    )
+
+
+def _core_stage(
+    name: str, time_ps: float, start_K: float, end_K: float, md: MDConfig, seed: int | None
+) -> Stage:
+    """NVT of the core ions alone; the grains are held where they are."""
+    create = (f"velocity core create {start_K} {seed} mom yes rot no dist gaussian",)
+    return Stage(
+        name=name,
+        kind="dynamics",
+        steps=round(time_ps / md.timestep_ps),
+        setup=(
+            *(create if seed is not None else ()),
+            f"fix stage core nvt temp {start_K} {end_K} {_THERMOSTAT_PS}",
+        ),
+        teardown=("unfix stage",),
+        max_temperature_K=_BLOW_UP * max(start_K, end_K),
+    )
+
+
+def _npt(
+    md: MDConfig, time_ps: float, free: Literal["normal", "all"], seed: int
+) -> Stage:
+    bar = md.pressure_atm * ATM_BAR
+    edges = "z" if free == "normal" else "aniso"
+    return Stage(
+        name="npt",
+        kind="dynamics",
+        steps=_steps(time_ps, md),
+        setup=(
+            f"velocity all create {md.temperature_K} {seed} mom yes rot no dist gaussian",
+            f"fix stage all npt temp {md.temperature_K} {md.temperature_K} {_THERMOSTAT_PS} "
+            f"{edges} {bar} {bar} {_BAROSTAT_PS}",
+        ),
+        teardown=("unfix stage",),
+        max_temperature_K=_BLOW_UP * md.temperature_K,
+        average_cell=free,
+    )
+
+
+def _nvt(name: str, kind: Kind, time_ps: float, md: MDConfig) -> Stage:
+    return Stage(
+        name=name,
+        kind=kind,
+        steps=_steps(time_ps, md),
+        setup=(f"fix stage all nvt temp {md.temperature_K} {md.temperature_K} {_THERMOSTAT_PS}",),
+        teardown=("unfix stage",),
+        max_temperature_K=_BLOW_UP * md.temperature_K,
+    )
