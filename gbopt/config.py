@@ -23,6 +23,8 @@ from gbopt.provenance import content_key
 from gbopt.units import parse_quantity
 
 CONFIG_VERSION = 1
+LAGS_PER_SEGMENT = 3
+"""A time segment must be longer than this many lags, or its 2t displacements are one sample."""
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 Picoseconds = Annotated[float, BeforeValidator(lambda v: parse_quantity(v, "ps"))]
@@ -179,12 +181,14 @@ class CampaignConfig(_Section):
 
     @model_validator(mode="after")
     def _long_enough(self) -> Self:
-        least = 2.0 * self.analysis.lag_ps * self.analysis.segments
+        segment_ps = LAGS_PER_SEGMENT * self.analysis.lag_ps + self.md.frame_ps
+        least = segment_ps * self.analysis.segments
         for section, length in (("md", self.md.production_ps), ("bulk", self.bulk.production_ps)):
             if length < least * 0.999:
                 raise ValueError(
                     f"{section}.production_ps is {length:g} ps, but {self.analysis.segments} "
-                    f"segments of two lags of {self.analysis.lag_ps:g} ps need {least:g} ps: "
+                    f"segments of more than {LAGS_PER_SEGMENT} lags of "
+                    f"{self.analysis.lag_ps:g} ps need {least:g} ps: "
                     "lengthen production_ps or shorten analysis.lag_ps"
                 )
         if self.analysis.lag_ps < self.md.frame_ps * 0.999:

@@ -1,0 +1,1 @@
+"""One campaign: open, run, resume, stop; and a read-only view of it."""

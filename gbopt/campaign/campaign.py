@@ -1,0 +1,264 @@
+"""Campaign: the one mutable thing: opened on a run folder, it runs until it stops, resumes.
+
+It is built to be killed: the study holds every proposal before its evaluation begins, an
+evaluation counts from the moment its ``evaluation.json`` is in place, and ``heal`` brings the
+two together again.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from gbopt.campaign.space import GBSpace
+from gbopt.config import CampaignConfig
+from gbopt.evaluate.bulk import BulkReference, bulk_reference
+from gbopt.evaluate.candidate import Job, evaluate
+from gbopt.md.engine import Progress
+from gbopt.model.evaluation import Evaluation
+from gbopt.model.spec import GBSpec
+from gbopt.provenance import derive_seed
+from gbopt.search.best import recommend
+from gbopt.search.history import Observation
+from gbopt.search.propose import propose
+from gbopt.search.stopping import stop_reason
+from gbopt.store.files import write_atomic
+from gbopt.store.rundir import EVALUATION, ProgressFile, RunFolder
+from gbopt.store.study import Study, TrialRecord, categorical, integer, real
+
+# A machine or a setting on which nothing works should not eat the whole budget.
+FAILURES_IN_A_ROW = 5
+_TRIAL_BRANCH = 1
+
+
+@dataclass
+class Campaign:
+    """A campaign and its run folder. Make one with ``start`` or ``open_``."""
+
+    folder: RunFolder
+    config: CampaignConfig
+    study: Study
+
+    @classmethod
+    def start(cls, path: Path, config: CampaignConfig, text: str) -> Campaign:
+        """Make a run folder and an empty study.
+
+        Args:
+            path: the folder to make.
+            config: the checked campaign.
+            text: the campaign file as the user wrote it.
+
+        Raises:
+            RunFolderError: the folder is in use or cannot be written.
+        """
+        folder = RunFolder.create(path, config, text)
+        study = Study(folder.path / "study.db", config.name, create=True)
+        study.describe(f"log10 {config.search.objective}", config.question)
+        folder.note("created", name=config.name, key=config.key)
+        return cls(folder, config, study)
+
+    @classmethod
+    def open_(cls, path: Path) -> Campaign:
+        """Open the campaign in a run folder.
+
+        Raises:
+            RunFolderError: it is no run folder of this version, or its study is missing.
+        """
+        folder = RunFolder.open_(path)
+        config = folder.config
+        if not (folder.path / "study.db").exists() and not any(folder.path.glob("trials/*")):
+            # Killed between making the folder and making the study: nothing has run yet.
+            study = Study(folder.path / "study.db", config.name, create=True)
+            study.describe(f"log10 {config.search.objective}", config.question)
+        else:
+            study = Study(folder.path / "study.db", config.name, create=False)
+        return cls(folder, config, study)
+
+    @property
+    def space(self) -> GBSpace:
+        """The boundaries that may be proposed."""
+        return GBSpace(self.config)
+
+    def bulk(self) -> BulkReference:
+        """Return the bulk reference, running it if no cache has it; a copy stays in the folder."""
+        own = self.folder.path / "bulk.json"
+        if own.exists():
+            return BulkReference.model_validate_json(own.read_text(encoding="utf-8"))
+        reference = bulk_reference(
+            self.config,
+            workers=self.config.run.workers,
+            on_progress=lambda text: self.folder.note("bulk", message=text),
+        )
+        write_atomic(own, reference.model_dump_json(indent=1))
+        self.folder.note(
+            "bulk",
+            message=f"bulk reference {reference.key}: lattice {reference.lattice_A}, "
+            f"resistivity {reference.transport.resistivity_ohm_cm}",
+        )
+        return reference
+
+    def history(self) -> list[Observation]:
+        """All trials, as the search sees them."""
+        return [_observation(record) for record in self.study.records()]
+
+    def heal(self) -> list[int]:
+        """After a kill, tell the study what was finished; return the trials to be run again."""
+        orphans = []
+        for record in self.study.records():
+            if record.state != "running":
+                continue
+            finished = self.trial_folder(record) / EVALUATION
+            if finished.exists():
+                self.record(Evaluation.model_validate_json(finished.read_text(encoding="utf-8")))
+            else:
+                orphans.append(record.number)
+        return orphans
+
+    def stop_reason(self, deadline: float | None) -> str | None:
+        """Why no further evaluation should start; None to go on.
+
+        Args:
+            deadline: time (``time.time()``) after which none starts.
+        """
+        search, history = self.config.search, self.history()
+        if deadline is not None and time.time() > deadline:
+            return f"the time limit of {search.max_hours:g} h was reached"
+        if len(history) >= search.evaluations:
+            return f"budget of {search.evaluations} evaluations reached"
+        if _failures_in_a_row(history) >= FAILURES_IN_A_ROW:
+            return f"{FAILURES_IN_A_ROW} evaluations in a row failed (see `gbopt trace`)"
+        return stop_reason(
+            history,
+            evaluations=search.evaluations,
+            patience=search.patience,
+            min_improvement=search.min_improvement,
+            n_initial=search.initial,
+        )
+
+    def propose(self) -> Job:
+        """Choose the next boundary and record it as running. Call under the study lock."""
+        space, history = self.space, self.history()
+        number = len(history)
+        chosen = propose(
+            space.search_space,
+            history,
+            seed=self.config.seed,
+            number=number,
+            n_initial=self.config.search.initial,
+        )
+        spec = space.spec(chosen.params, derive_seed(self.config.seed, _TRIAL_BRANCH, number))
+        recorded = self.study.add_running(
+            chosen.params,
+            self._distributions(),
+            {
+                "spec": spec.model_dump(mode="json"),
+                "label": spec.label,
+                "requested": chosen.requested,
+                "replicate": chosen.replicate,
+                "reason": chosen.reason,
+                "predicted": chosen.predicted,
+                "predicted_sd": chosen.predicted_sd,
+            },
+        )
+        self.folder.note(
+            "proposed", trial=recorded, label=spec.label, key=spec.key, reason=chosen.reason
+        )
+        return self.job(recorded)
+
+    def job(self, number: int) -> Job:
+        """Return what a recorded trial has to evaluate."""
+        record = self.study.records()[number]
+        return Job(
+            number=number,
+            replicate=record.attributes["replicate"],
+            requested=record.attributes["requested"],
+            params=record.params,
+            spec=GBSpec.model_validate(record.attributes["spec"]),
+        )
+
+    def trial_folder(self, record: TrialRecord) -> Path:
+        """Folder of a trial of the study."""
+        spec = GBSpec.model_validate(record.attributes["spec"])
+        return self.folder.trial_folder(record.number, spec.key)
+
+    def evaluate(self, job: Job, bulk: BulkReference) -> Evaluation:
+        """Evaluate a trial; its record is on disk when this returns."""
+        folder = self.folder.trial_folder(job.number, job.spec.key)
+        progress = ProgressFile(folder, trial=job.number, label=job.spec.label)
+
+        def report(now: Progress) -> None:
+            progress.write(now.stage, now.step, now.steps)
+
+        evaluation = evaluate(job, self.config, bulk, folder=folder, on_progress=report)
+        write_atomic(folder / EVALUATION, evaluation.model_dump_json(indent=1))
+        return evaluation
+
+    def record(self, evaluation: Evaluation) -> None:
+        """Tell the study and the trace. Call under the study lock."""
+        objective = evaluation.objective
+        value = objective.value if evaluation.status.finished and objective else None
+        self.study.finish(evaluation.trial, value, _attributes(evaluation))
+        self.folder.note(
+            "finished",
+            trial=evaluation.trial,
+            label=evaluation.spec.label,
+            status=evaluation.status.value,
+            objective=str(objective) if objective else None,
+            cause=evaluation.failure.cause if evaluation.failure else None,
+        )
+
+    def conclude(self, reason: str) -> None:
+        """Store why the campaign stopped, and the recommended boundary."""
+        best = recommend(self.space.search_space, self.history())
+        self.study.set_attr("stop_reason", reason)
+        if best is not None:
+            self.study.set_attr("recommended", best.params)
+        self.folder.note("stopped", reason=reason, recommended=best.params if best else None)
+
+    def _distributions(self) -> dict[str, object]:
+        geometry = self.config.geometry
+        return {
+            "misorientation_deg": real(*geometry.misorientation_deg),
+            "width_layers": integer(*geometry.width_layers),
+            "mean_plane": categorical(geometry.mean_plane),
+        }
+
+
+def _observation(record: TrialRecord) -> Observation:
+    complete = record.state == "complete"
+    return Observation(
+        number=record.number,
+        params=record.params,
+        state=record.state,
+        value=record.value if complete else None,
+        std_err=record.attributes.get("std_err") if complete else None,
+        completion=record.finished_order,
+        bound=record.attributes.get("bound") if complete else None,
+    )
+
+
+def _failures_in_a_row(history: list[Observation]) -> int:
+    done = [o for o in history if o.completion is not None]
+    count = 0
+    for observation in sorted(done, key=lambda o: o.completion or 0, reverse=True):
+        if observation.state != "failed":
+            break
+        count += 1
+    return count
+
+
+def _attributes(evaluation: Evaluation) -> dict[str, object]:
+    """Scalars of an evaluation that the dashboard shows and the search reads back."""
+    found: dict[str, object] = {"status": evaluation.status.value, **evaluation.seconds}
+    if evaluation.objective is not None:
+        found |= {"std_err": evaluation.objective.std_err, "bound": evaluation.objective.bound}
+    if evaluation.conditions is not None:
+        found["n_ions"] = evaluation.conditions.n_ions
+    if evaluation.failure is not None:
+        found["cause"] = evaluation.failure.cause
+    for name in ("area_specific_resistance", "li_enrichment_ratio", "o_vacancy_fraction"):
+        if name in evaluation.observables:
+            found[name] = str(evaluation.observables[name])
+    return found
+

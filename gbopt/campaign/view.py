@@ -1,0 +1,97 @@
+"""A read-only view of a run folder: what the command line and the report show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from gbopt.campaign.space import GBSpace
+from gbopt.config import CampaignConfig
+from gbopt.evaluate.bulk import BulkReference
+from gbopt.model.evaluation import Evaluation
+from gbopt.search.best import Recommendation, recommend
+from gbopt.search.history import Observation
+from gbopt.search.stopping import evaluations_since_improvement
+from gbopt.store.rundir import RunFolder
+
+
+@dataclass(frozen=True)
+class CampaignView:
+    """A campaign as its folder stands now, running or not."""
+
+    path: Path
+    config: CampaignConfig
+    evaluations: tuple[Evaluation, ...]
+    """Finished evaluations, failed ones included, by trial number."""
+    running: tuple[dict[str, Any], ...]
+    """Last report of each trial in progress: trial, label, stage, step, steps."""
+    events: tuple[dict[str, Any], ...]
+    """The trace."""
+    bulk: BulkReference | None
+
+    @classmethod
+    def of(cls, path: Path) -> CampaignView:
+        """Read a run folder.
+
+        Raises:
+            RunFolderError: it is no run folder of this version, or a record is damaged.
+        """
+        folder = RunFolder.open_(path)
+        bulk_file = folder.path / "bulk.json"
+        bulk = (
+            BulkReference.model_validate_json(bulk_file.read_text(encoding="utf-8"))
+            if bulk_file.exists()
+            else None
+        )
+        return cls(
+            path=path,
+            config=folder.config,
+            evaluations=tuple(folder.evaluations()),
+            running=tuple(folder.progress()),
+            events=tuple(folder.events()),
+            bulk=bulk,
+        )
+
+    @cached_property
+    def history(self) -> list[Observation]:
+        """The evaluations as the search sees them, in order of completion."""
+        order = sorted(self.evaluations, key=lambda e: (e.provenance.finished_utc, e.trial))
+        return [_observation(evaluation, rank) for rank, evaluation in enumerate(order)]
+
+    @cached_property
+    def recommendation(self) -> Recommendation | None:
+        """The boundary the search believes in most (not the luckiest value)."""
+        return recommend(GBSpace(self.config).search_space, self.history)
+
+    @property
+    def since_improvement(self) -> int:
+        """Complete evaluations since the last significant improvement."""
+        search = self.config.search
+        return evaluations_since_improvement(
+            self.history, min_improvement=search.min_improvement, n_initial=search.initial
+        )
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the campaign stopped; None while it can go on."""
+        last = [e for e in self.events if e["event"] in ("stopped", "proposed", "created")]
+        return last[-1]["reason"] if last and last[-1]["event"] == "stopped" else None
+
+    def trial(self, number: int) -> Evaluation | None:
+        """The finished evaluation of that number, if there is one."""
+        return next((e for e in self.evaluations if e.trial == number), None)
+
+
+def _observation(evaluation: Evaluation, rank: int) -> Observation:
+    objective = evaluation.objective if evaluation.status.finished else None
+    return Observation(
+        number=evaluation.trial,
+        params=evaluation.params,
+        state="complete" if objective else "failed",
+        value=objective.value if objective else None,
+        std_err=objective.std_err if objective else None,
+        completion=rank,
+        bound=objective.bound if objective else None,
+    )

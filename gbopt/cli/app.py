@@ -1,0 +1,72 @@
+"""The ``gbopt`` command: its groups of subcommands and what happens when one goes wrong."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from gbopt import __version__
+from gbopt.cli import build, doctor, launch, read
+from gbopt.errors import GboptError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="gbopt",
+    help="Search for the grain boundaries of LLZO that resist lithium least.\n\n"
+    "Exit codes: 0 done, 1 bad input, 2 wrong usage, 3 this machine lacks something, "
+    "4 finished with failed trials, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback signature
+    if wanted:
+        typer.echo(f"gbopt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Global options."""
+
+
+_RUNNING, _LOOKING, _MAKING = "Run a campaign", "Look at a campaign", "Structures and set-up"
+
+app.command(rich_help_panel=_RUNNING)(launch.check)
+app.command(rich_help_panel=_RUNNING)(launch.run)
+app.command(rich_help_panel=_RUNNING)(launch.resume)
+app.command(rich_help_panel=_LOOKING)(read.status)
+app.command(rich_help_panel=_LOOKING)(read.trace)
+app.command(rich_help_panel=_LOOKING)(read.show)
+app.command(rich_help_panel=_LOOKING)(read.report)
+app.command(rich_help_panel=_LOOKING)(read.dashboard)
+app.command(rich_help_panel=_MAKING)(build.build)
+app.command(rich_help_panel=_MAKING)(doctor.doctor)
+app.command(rich_help_panel=_MAKING)(doctor.schema)
+
+
+def main() -> None:
+    """Run the command line; an expected error is one sentence and a hint, never a traceback."""
+    try:
+        app()
+    except GboptError as error:
+        typer.secho(f"error: {error.message}", fg=typer.colors.RED, err=True)
+        typer.secho(f"hint: {error.hint}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has left: nothing more to say.
+        sys.stderr.close()
+        sys.exit(0)

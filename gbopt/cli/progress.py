@@ -1,0 +1,115 @@
+"""Progress of a running campaign: bars on a terminal, one plain line per event in a log."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Self
+
+from gbopt.store.rundir import RunFolder
+
+_POLL_S = 0.5
+_PLAIN_EVERY_S = 60.0
+
+
+class Display:
+    """Follows a run folder from a thread of its own while the campaign runs."""
+
+    def __init__(self, path: Path) -> None:
+        self._folder = RunFolder.open_(path)
+        self._seen = len(self._folder.events())
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _follow(self) -> None:
+        if sys.stdout.isatty():
+            self._bars()
+        else:
+            self._lines()
+
+    def _bars(self) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+        )
+        budget = self._folder.config.search.evaluations
+        with Progress(*columns, transient=True) as bars:
+            overall = bars.add_task("evaluations", total=budget)
+            tasks: dict[tuple[int, str], Any] = {}
+            while True:
+                last = self._stop.wait(_POLL_S)
+                for line in self._news():
+                    bars.console.print(line, highlight=False)
+                bars.update(overall, completed=self._finished())
+                self._update(bars, tasks)
+                if last:
+                    return
+
+    def _update(self, bars: Any, tasks: dict[tuple[int, str], Any]) -> None:
+        running = {(r["trial"], r["stage"]): r for r in self._folder.progress()}
+        for key in [key for key in tasks if key not in running]:
+            bars.remove_task(tasks.pop(key))
+        for key, report in running.items():
+            if key not in tasks:
+                text = f"trial {report['trial']} {report['label']}: {report['stage']}"
+                tasks[key] = bars.add_task(text, total=report["steps"])
+            bars.update(tasks[key], completed=report["step"])
+
+    def _lines(self) -> None:
+        spoken = time.monotonic()
+        while True:
+            last = self._stop.wait(_POLL_S)
+            for line in self._news():
+                print(line, flush=True)  # noqa: T201 - this is the command line's output
+                spoken = time.monotonic()
+            if last:
+                return
+            if time.monotonic() - spoken > _PLAIN_EVERY_S:
+                spoken = time.monotonic()
+                for report in self._folder.progress():
+                    print(_running_line(report), flush=True)  # noqa: T201
+
+    def _news(self) -> list[str]:
+        events = self._folder.events()
+        fresh, self._seen = events[self._seen :], len(events)
+        return [line for event in fresh if (line := event_line(event))]
+
+    def _finished(self) -> int:
+        return sum(1 for event in self._folder.events() if event["event"] == "finished")
+
+
+def event_line(event: dict[str, Any]) -> str | None:
+    """Say an event of the trace in one line; None for those that need no line."""
+    clock = event["time_utc"][11:19]
+    match event["event"]:
+        case "bulk":
+            return f"{clock} {event['message']}"
+        case "proposed":
+            return f"{clock} trial {event['trial']}: {event['label']} ({event['reason']})"
+        case "restarted":
+            return f"{clock} trial {event['trial']}: run again, it was interrupted"
+        case "finished":
+            outcome = event["objective"] or event["cause"]
+            return f"{clock} trial {event['trial']}: {event['status']}, {outcome}"
+        case "worker_died":
+            return f"{clock} a worker process was killed: its trials are run again"
+    return None
+
+
+def _running_line(report: dict[str, Any]) -> str:
+    share = 100 * report["step"] / max(1, report["steps"])
+    return f"  trial {report['trial']} {report['label']}: {report['stage']} {share:.0f} %"

@@ -1,0 +1,1 @@
+"""One candidate end to end, and the bulk reference it is compared with."""

@@ -1,0 +1,212 @@
+"""The bulk reference: cubic LLZO of the same potential, temperature and protocol, cached."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gbopt.analysis.bulk import BulkTransport, bulk_transport
+from gbopt.analysis.frames import drift_corrected
+from gbopt.analysis.profile import TransportProfile
+from gbopt.analysis.transport import LiTransport
+from gbopt.config import CampaignConfig
+from gbopt.errors import EnvironmentProblem
+from gbopt.geometry.build import build_bulk
+from gbopt.md.engine import Progress, run_md
+from gbopt.md.libmpi import lammps_version
+from gbopt.md.protocol import bulk_stages
+from gbopt.model.observables import Estimate
+from gbopt.potentials.buckingham import Potential, get_potential
+from gbopt.provenance import content_key, derive_seed
+
+BULK_FORMAT = 1
+_BULK_BRANCH = 7_001  # spawn key of the bulk's seeds, apart from those of the trials
+
+
+class BulkReference(BaseModel):
+    """What the crystal without boundaries does under the same conditions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    key: str
+    """Content key of potential, composition, temperature and protocol."""
+    potential: str
+    engine: str
+    temperature_K: float
+    lattice_A: Estimate
+    """Lattice parameter at temperature and pressure, mean of the replicas."""
+    transport: BulkTransport
+    production_ps: float
+    n_ions: int
+    seconds: float
+
+
+def bulk_key(config: CampaignConfig) -> str:
+    """Content key of the reference that a campaign needs."""
+    md = config.md.model_dump(
+        include={
+            "temperature_K",
+            "pressure_atm",
+            "timestep_ps",
+            "minimise_iterations",
+            "frame_ps",
+            "coulomb_cutoff_A",
+            "pppm_accuracy",
+        }
+    )
+    return content_key(
+        {
+            "format": BULK_FORMAT,
+            "composition": "Li7La3Zr2O12 cubic",
+            "potential": get_potential(config.md.potential).key,
+            "engine": lammps_version(),
+            "md": md,
+            "bulk": config.bulk.model_dump(),
+            "analysis": config.analysis.model_dump(),
+            "seed": config.seed,
+        }
+    )
+
+
+def cache_folder() -> Path:
+    """Folder of cached references: ``$GBOPT_CACHE_DIR``, else ``~/.cache/gbopt``."""
+    named = os.environ.get("GBOPT_CACHE_DIR")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gbopt"
+
+
+def bulk_reference(
+    config: CampaignConfig, *, workers: int, on_progress: Callable[[str], None]
+) -> BulkReference:
+    """Return the reference from the cache, or run its replicas and keep it there.
+
+    Args:
+        config: the campaign.
+        workers: replicas that may run at once.
+        on_progress: called with a line of text when something happens.
+
+    Raises:
+        MDError: a replica failed; without a reference no boundary can be judged.
+        EnvironmentProblem: the cache cannot be written.
+    """
+    key = bulk_key(config)
+    folder = cache_folder() / "bulk" / key
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"the cache {folder} cannot be written: {error.strerror}",
+            hint="set GBOPT_CACHE_DIR to a folder you may write to",
+        ) from None
+    with FileLock(folder / ".lock"):
+        cached = _read(folder / "bulk.json")
+        if cached is not None:
+            on_progress(f"bulk reference {key}: from the cache {folder}")
+            return cached
+        on_progress(f"bulk reference {key}: running {config.bulk.replicas} replicas")
+        started = time.monotonic()
+        profiles = _run_replicas(config, folder, workers)
+        reference = _summarise(config, key, profiles, time.monotonic() - started)
+        temporary = folder / "bulk.tmp"
+        temporary.write_text(reference.model_dump_json(indent=1), encoding="utf-8")
+        temporary.replace(folder / "bulk.json")
+        return reference
+
+
+def _read(file: Path) -> BulkReference | None:
+    try:
+        return BulkReference.model_validate_json(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValidationError):
+        return None  # not there, or written by another version: it is made anew
+
+
+def _run_replicas(
+    config: CampaignConfig, folder: Path, workers: int
+) -> list[tuple[TransportProfile, float]]:
+    from joblib import Parallel, delayed
+
+    replicas = config.bulk.replicas
+    results: list[tuple[TransportProfile, float]] = Parallel(
+        n_jobs=min(workers, replicas), backend="loky"
+    )(delayed(run_replica)(config, folder, replica) for replica in range(replicas))
+    return results
+
+
+def run_replica(
+    config: CampaignConfig, folder: Path, replica: int
+) -> tuple[TransportProfile, float]:
+    """Run one replica, or read it if it has been run; return its profile and lattice parameter."""
+    done, meta = folder / f"replica-{replica}.npz", folder / f"replica-{replica}.json"
+    if done.exists() and meta.exists():
+        return TransportProfile.load(done), float(json.loads(meta.read_text())["lattice_A"])
+    potential = get_potential(config.md.potential)
+    seed = derive_seed(config.seed, _BULK_BRANCH, replica)
+    crystal = build_bulk(config.bulk.cells, potential.lattice_A, seed)
+    stages = bulk_stages(
+        config.md,
+        npt_ps=config.bulk.npt_ps,
+        production_ps=config.bulk.production_ps,
+        seed=seed,
+    )
+    with run_md(
+        crystal,
+        potential,
+        stages,
+        config.md,
+        folder=folder / f"replica-{replica}",
+        stall_s=config.run.stall_s,
+        on_progress=_silent,
+    ) as run:
+        trajectory = run.trajectory()
+        transport = LiTransport(
+            trajectory.info,
+            lag_ps=config.analysis.lag_ps,
+            segments=config.analysis.segments,
+            bin_A=config.analysis.bin_A,
+        )
+        for frame in drift_corrected(trajectory):
+            transport.add(frame)
+    profile = transport.result()
+    lattice_A = float(trajectory.info.cell[0, 0]) / config.bulk.cells
+    profile.save(done)
+    meta.write_text(json.dumps({"lattice_A": lattice_A}))
+    return profile, lattice_A
+
+
+def _silent(progress: Progress) -> None:
+    """Progress of a replica is not shown: there is no trial to show it under."""
+
+
+def _summarise(
+    config: CampaignConfig,
+    key: str,
+    results: list[tuple[TransportProfile, float]],
+    seconds: float,
+) -> BulkReference:
+    potential: Potential = get_potential(config.md.potential)
+    edges = np.array([lattice for _, lattice in results])
+    return BulkReference(
+        key=key,
+        potential=potential.name,
+        engine=lammps_version(),
+        temperature_K=config.md.temperature_K,
+        lattice_A=Estimate(
+            value=float(edges.mean()),
+            std_err=float(edges.std(ddof=1) / np.sqrt(len(edges))),
+            unit="A",
+            n_eff=len(edges),
+            method="mean NPT edge; replicas",
+        ),
+        transport=bulk_transport([profile for profile, _ in results]),
+        production_ps=config.bulk.production_ps,
+        n_ions=192 * config.bulk.cells**3,
+        seconds=round(seconds, 1),
+    )

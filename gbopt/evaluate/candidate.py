@@ -1,0 +1,289 @@
+"""One candidate: build, run, measure, and record whatever happened."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbopt.analysis.boundary import log_objective
+from gbopt.analysis.frames import drift_corrected
+from gbopt.config import CampaignConfig
+from gbopt.crystal.neighbours import wrap
+from gbopt.errors import AnalysisError, EnvironmentProblem, GeometryError, MDError
+from gbopt.evaluate.bulk import BulkReference
+from gbopt.evaluate.meters import Measured, Meters
+from gbopt.geometry.build import build_bicrystal
+from gbopt.geometry.files import write_structure
+from gbopt.md.engine import Progress, run_md
+from gbopt.md.libmpi import lammps_version
+from gbopt.md.protocol import boundary_stages
+from gbopt.model.bicrystal import Bicrystal
+from gbopt.model.evaluation import (
+    BoundaryResult,
+    Conditions,
+    Evaluation,
+    Failure,
+    QualityFlag,
+    Status,
+)
+from gbopt.model.spec import GBSpec
+from gbopt.model.trajectory import TrajectoryInfo
+from gbopt.potentials.buckingham import get_potential
+from gbopt.provenance import make_provenance
+
+# Shares of the target by which the mean temperature of production may be off.
+_TEMPERATURE_WARN, _TEMPERATURE_FAIL = 0.02, 0.05
+
+Scalars = dict[str, int | float | str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is to be evaluated, and as which trial."""
+
+    number: int
+    replicate: int
+    requested: Scalars
+    params: Scalars
+    spec: GBSpec
+
+
+@dataclass(slots=True)
+class _Notes:
+    """What is known so far of a candidate in progress."""
+
+    started_utc: str
+    structure: Bicrystal | None = None
+    conditions: Conditions | None = None
+    measured: Measured | None = None
+    temperature_flag: QualityFlag | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    md_steps: int = 0
+    artifacts: dict[str, str] = field(default_factory=dict)
+
+
+def evaluate(
+    job: Job,
+    config: CampaignConfig,
+    bulk: BulkReference,
+    *,
+    folder: Path,
+    on_progress: Callable[[Progress], None],
+) -> Evaluation:
+    """Evaluate one boundary.
+
+    Trouble with this candidate (geometry, MD, analysis) becomes part of the returned record.
+
+    Args:
+        job: the candidate.
+        config: the campaign.
+        bulk: the reference crystal.
+        folder: the trial's folder.
+        on_progress: called with every report of the MD.
+
+    Raises:
+        EnvironmentProblem: no MD is possible on this machine at all.
+    """
+    notes = _Notes(started_utc=_now())
+    folder.mkdir(parents=True, exist_ok=True)
+    status, failure = Status.OK, None
+    try:
+        _build(job, bulk, folder, notes)
+        _run(job, config, bulk, folder, notes, on_progress)
+    except EnvironmentProblem:
+        raise
+    except GeometryError as error:
+        status, failure = Status.GEOMETRY_REJECTED, _failure("geometry", error)
+    except MDError as error:
+        status = Status.MD_FAILED
+        failure = replace_tail(_failure(error.stage, error), error.log_tail)
+    except AnalysisError as error:
+        status, failure = Status.ANALYSIS_FAILED, _failure("analysis", error)
+    except Exception as error:  # noqa: BLE001 - recorded with its traceback, campaign goes on
+        status = Status.ANALYSIS_FAILED
+        failure = Failure(
+            stage="unexpected",
+            cause=f"{type(error).__name__}: {error}",
+            hint="this is a defect of gbopt: report the traceback below",
+            log_tail=traceback.format_exc(),
+        )
+    return _record(job, config, bulk, notes, status, failure)
+
+
+def replace_tail(failure: Failure, log_tail: str) -> Failure:
+    """Return the failure with the engine's last lines."""
+    return failure.model_copy(update={"log_tail": log_tail})
+
+
+def _failure(stage: str, error: GeometryError | MDError | AnalysisError) -> Failure:
+    return Failure(stage=stage, cause=error.message, hint=error.hint, log_tail="")
+
+
+def _build(job: Job, bulk: BulkReference, folder: Path, notes: _Notes) -> None:
+    started = time.monotonic()
+    notes.structure = build_bicrystal(job.spec, bulk.lattice_A.value)
+    write_structure(notes.structure, folder / "start.extxyz")
+    notes.artifacts["start"] = "start.extxyz"
+    notes.seconds["geometry"] = round(time.monotonic() - started, 3)
+
+
+def _run(
+    job: Job,
+    config: CampaignConfig,
+    bulk: BulkReference,
+    folder: Path,
+    notes: _Notes,
+    on_progress: Callable[[Progress], None],
+) -> None:
+    structure = notes.structure
+    assert structure is not None  # noqa: S101 - _build came before
+    started = time.monotonic()
+    with run_md(
+        structure,
+        get_potential(config.md.potential),
+        boundary_stages(config.md, job.spec.seed),
+        config.md,
+        folder=folder / "md",
+        stall_s=config.run.stall_s,
+        on_progress=on_progress,
+    ) as run:
+        trajectory = run.trajectory()
+        notes.seconds["equilibration"] = round(time.monotonic() - started, 2)
+        meters = Meters(structure, trajectory.info, config)
+        frame = None
+        for frame in _kept(drift_corrected(trajectory), trajectory.info, config, folder, notes):
+            meters.add(frame)
+        notes.md_steps = sum(run.steps_done.values())
+        notes.seconds["md"] = round(time.monotonic() - started, 2)
+        notes.temperature_flag = _temperature_flag(
+            run.mean_temperature_K, config.md.temperature_K
+        )
+    _write_final(structure, trajectory.info.cell, frame, folder, notes)
+    notes.conditions = _conditions(config, bulk, structure, trajectory.info.length_A)
+    notes.measured = meters.result(bulk)
+    meters.write_profiles(folder / "profiles.csv")
+    notes.artifacts["profiles"] = "profiles.csv"
+
+
+def _kept(
+    frames: Iterator[NDArray[np.float64]],
+    info: TrajectoryInfo,
+    config: CampaignConfig,
+    folder: Path,
+    notes: _Notes,
+) -> Iterator[NDArray[np.float64]]:
+    """Pass the frames on, writing each to ``trajectory.npy`` where the campaign keeps them."""
+    if not config.run.keep_trajectory:
+        yield from frames
+        return
+    shape = (info.n_frames, len(info.species), 3)
+    store = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+        folder / "trajectory.npy", mode="w+", dtype=np.float32, shape=shape
+    )
+    for index, frame in enumerate(frames):
+        store[index] = frame
+        yield frame
+    notes.artifacts["trajectory"] = "trajectory.npy"
+
+
+def _write_final(
+    structure: Bicrystal,
+    cell: NDArray[np.float64],
+    last_frame: NDArray[np.float64] | None,
+    folder: Path,
+    notes: _Notes,
+) -> None:
+    if last_frame is not None:
+        final = replace(structure, positions=wrap(last_frame, cell), cell=cell)
+        write_structure(final, folder / "final.extxyz")
+        notes.artifacts["final"] = "final.extxyz"
+
+
+def _conditions(
+    config: CampaignConfig, bulk: BulkReference, structure: Bicrystal, length_A: float
+) -> Conditions:
+    return Conditions(
+        potential=config.md.potential,
+        temperature_K=config.md.temperature_K,
+        pressure_atm=config.md.pressure_atm,
+        production_ps=config.md.production_ps,
+        lattice_A=bulk.lattice_A.value,
+        composition=structure.formula,
+        n_ions=structure.n_ions,
+        area_A2=structure.area_A2,
+        length_A=length_A,
+        nominal_width_A=structure.core_width_A,
+        oxide_units_removed=structure.ledger,
+    )
+
+
+def _record(
+    job: Job,
+    config: CampaignConfig,
+    bulk: BulkReference,
+    notes: _Notes,
+    status: Status,
+    failure: Failure | None,
+) -> Evaluation:
+    measured = notes.measured
+    flags = measured.flags if measured else ()
+    if notes.temperature_flag is not None:
+        flags = (*flags, notes.temperature_flag)
+    if status is Status.OK and any(flag.level == "fail" for flag in flags):
+        status = Status.SUSPECT
+    return Evaluation(
+        trial=job.number,
+        replicate=job.replicate,
+        requested=job.requested,
+        params=job.params,
+        spec=job.spec,
+        status=status,
+        objective=log_objective(measured.cell[config.search.objective]) if measured else None,
+        observables=measured.cell if measured else {},
+        boundaries=_boundaries(measured),
+        flags=flags,
+        conditions=notes.conditions,
+        failure=failure,
+        seconds=notes.seconds,
+        md_steps=notes.md_steps,
+        artifacts=notes.artifacts,
+        provenance=make_provenance(
+            engine=lammps_version(),
+            potential_key=get_potential(config.md.potential).key,
+            settings_key=config.key,
+            seed=job.spec.seed,
+            started_utc=notes.started_utc,
+            finished_utc=_now(),
+        ),
+    )
+
+
+def _temperature_flag(mean_K: float, target_K: float) -> QualityFlag:
+    off = abs(mean_K / target_K - 1)
+    level = "ok" if off < _TEMPERATURE_WARN else "warn" if off < _TEMPERATURE_FAIL else "fail"
+    return QualityFlag(
+        name="temperature",
+        level=level,
+        measured=round(mean_K, 1),
+        limit=target_K,
+        message=f"mean temperature of production {mean_K:.0f} K, target {target_K:g} K"
+        + ("" if level == "ok" else ": lengthen md.nvt_ps or shorten md.timestep_ps"),
+    )
+
+
+def _boundaries(measured: Measured | None) -> tuple[BoundaryResult, ...]:
+    if measured is None:
+        return ()
+    pairs = zip(measured.boundaries_A, measured.each, strict=True)
+    return tuple(BoundaryResult(z_A=z, observables=each) for z, each in pairs)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

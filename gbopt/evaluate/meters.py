@@ -1,0 +1,146 @@
+"""The accumulators of one boundary run, and what they come to."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbopt.analysis.boundary import boundary_observables
+from gbopt.analysis.composition import Composition
+from gbopt.analysis.quality import transport_flags
+from gbopt.analysis.statistics import PerBoundary
+from gbopt.analysis.structure import BoundaryWidth, OxygenVacancies
+from gbopt.analysis.transport import LiTransport
+from gbopt.config import CampaignConfig
+from gbopt.evaluate.bulk import BulkReference
+from gbopt.model.bicrystal import SPECIES, ZR, Bicrystal
+from gbopt.model.evaluation import QualityFlag
+from gbopt.model.observables import Estimate
+from gbopt.model.trajectory import TrajectoryInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Everything measured on one run."""
+
+    cell: dict[str, Estimate]
+    each: tuple[dict[str, Estimate], dict[str, Estimate]]
+    boundaries_A: tuple[float, float]
+    flags: tuple[QualityFlag, ...]
+
+
+class Meters:
+    """Feed every production frame to ``add``, then ask for ``result``."""
+
+    def __init__(
+        self, structure: Bicrystal, info: TrajectoryInfo, config: CampaignConfig
+    ) -> None:
+        analysis = config.analysis
+        # NPT scaled the normal: planes and crystal sites move with the cell.
+        scale = info.length_A / structure.length_A
+        first, second = (z * scale for z in structure.boundaries_A)
+        sites = structure.sites @ np.linalg.inv(structure.cell) @ info.cell
+        self._structure, self._info = structure, info
+        self._boundaries = (first, second)
+        self._transport = LiTransport(
+            info, lag_ps=analysis.lag_ps, segments=analysis.segments, bin_A=analysis.bin_A
+        )
+        self._composition = Composition(
+            info,
+            boundaries_A=self._boundaries,
+            core_width_A=structure.core_width_A,
+            segments=analysis.segments,
+            bin_A=analysis.bin_A,
+        )
+        self._oxygen = OxygenVacancies(
+            info,
+            boundaries_A=self._boundaries,
+            core_width_A=structure.core_width_A,
+            segments=analysis.segments,
+            lattice_A=structure.lattice_A,
+        )
+        self._width = BoundaryWidth(
+            info,
+            sites=sites,
+            grain=structure.grain,
+            core=structure.core,
+            boundaries_A=self._boundaries,
+            lattice_A=structure.lattice_A,
+            segments=analysis.segments,
+        )
+
+    def add(self, frame: NDArray[np.float64]) -> None:
+        """Take the next frame, (n, 3) A, free of drift."""
+        for meter in (self._transport, self._composition, self._oxygen, self._width):
+            meter.add(frame)
+
+    def result(self, bulk: BulkReference) -> Measured:
+        """Turn the sums into estimates and flags."""
+        width = self._width.result()
+        profile = self._transport.result()
+        transport = boundary_observables(
+            profile,
+            bulk.transport,
+            boundaries_A=self._boundaries,
+            core_width_A=self._structure.core_width_A,
+            measured_width=width,
+        )
+        composition = self._composition.result()
+        others: dict[str, PerBoundary] = {
+            "boundary_width": width,
+            "li_enrichment_ratio": composition.li_enrichment_ratio(),
+            "li_enrichment_volumetric": composition.li_enrichment_volumetric(
+                bulk.transport.li_density_per_A3
+            ),
+            "o_vacancy_fraction": self._oxygen.fraction(),
+            "o_vacancy_concentration": self._oxygen.concentration(),
+        }
+        cell = transport.cell | {name: pair.mean for name, pair in others.items()}
+        cell["excess_length"] = self._excess_length(bulk)
+        first, second = (
+            transport.each[side] | {name: pair.each[side] for name, pair in others.items()}
+            for side in (0, 1)
+        )
+        flags = transport_flags(
+            profile,
+            bulk.transport,
+            transport,
+            boundaries_A=self._boundaries,
+            core_width_A=self._structure.core_width_A,
+        )
+        return Measured(cell, (first, second), self._boundaries, flags)
+
+    def _excess_length(self, bulk: BulkReference) -> Estimate:
+        """Cell volume less that of bulk crystal with the same zirconium, over two areas."""
+        a, zirconium = bulk.lattice_A, int((self._info.species == ZR).sum())
+        crystal_A3 = zirconium * a.value**3 / 16
+        area = 2 * self._info.area_A2
+        return Estimate(
+            value=(self._info.area_A2 * self._info.length_A - crystal_A3) / area,
+            std_err=3 * crystal_A3 * a.std_err / a.value / area,
+            unit="A",
+            n_eff=a.n_eff,
+            method="mean NPT volume less bulk crystal of the same Zr; error of the bulk lattice",
+        )
+
+    def write_profiles(self, path: Path) -> None:
+        """Write densities (1/A^3) and Li diffusivities (cm2/s) along the normal as CSV."""
+        profile, composition = self._transport.result(), self._composition.result()
+        density, density_err = composition.density()
+        diffusivity, diffusivity_err = profile.diffusivity()
+        header = ["z_A"]
+        columns = [profile.bins.centres_A]
+        for index, name in enumerate(SPECIES):
+            header += [f"n_{name}_per_A3", f"n_{name}_err"]
+            columns += [density[index], density_err[index]]
+        for axis, name in enumerate("xyz"):
+            header += [f"D_{name}_cm2_s", f"D_{name}_err"]
+            columns += [diffusivity[:, axis], diffusivity_err[:, axis]]
+        with path.open("w", newline="", encoding="utf-8") as handle:
+            writer = csv.writer(handle)
+            writer.writerow(header)
+            writer.writerows([f"{x:.6g}" for x in row] for row in zip(*columns, strict=True))

@@ -1,0 +1,1 @@
+"""The record: one run folder with its trials (the truth) and an Optuna study (the index)."""

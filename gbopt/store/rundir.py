@@ -1,0 +1,209 @@
+"""The run folder: what lies where, and who may write.
+
+    campaign.toml   the campaign file as given       resolved.toml  every default written out
+    run.json        format, version, creation        trace.jsonl    what happened, append-only
+    study.db        Optuna study                     bulk.json      the reference crystal
+    trials/NNNN-<spec key>/                          evaluation.json written last: the truth
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from gbopt import __version__
+from gbopt.config import CampaignConfig, parse_campaign, to_toml
+from gbopt.errors import RunFolderError
+from gbopt.model.evaluation import Evaluation
+from gbopt.store.files import append_line, read_lines, write_atomic
+
+FORMAT = 1
+EVALUATION = "evaluation.json"
+PROGRESS = "progress.json"
+
+
+def utc_now() -> str:
+    """The present time as ISO 8601 text in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A campaign's folder on disk. Make one with ``create`` or ``open_``."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, config: CampaignConfig, text: str) -> RunFolder:
+        """Make a new run folder.
+
+        Raises:
+            RunFolderError: it exists and is not empty, or cannot be written.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunFolderError(
+                f"the run folder {path} exists already",
+                hint=f"continue it with `gbopt resume {path}`, or name another with --out",
+            )
+        folder = cls(path)
+        try:
+            (path / "trials").mkdir(parents=True, exist_ok=True)
+            write_atomic(path / "campaign.toml", text)
+            write_atomic(path / "resolved.toml", to_toml(config))
+            identity = {"format": FORMAT, "gbopt_version": __version__, "created_utc": utc_now()}
+            # run.json last: a folder that has it is complete.
+            write_atomic(path / "run.json", json.dumps(identity, indent=1))
+        except OSError as error:
+            raise RunFolderError(
+                f"cannot write the run folder {path}: {error.strerror}",
+                hint="choose a folder you may write to with --out",
+            ) from None
+        return folder
+
+    @classmethod
+    def open_(cls, path: Path) -> RunFolder:
+        """Open an existing run folder.
+
+        Raises:
+            RunFolderError: it is missing, is none of ours, or is of another format.
+        """
+        identity_file = path / "run.json"
+        if not identity_file.is_file():
+            raise RunFolderError(
+                f"{path} is not a run folder: it has no run.json",
+                hint="give the folder that `gbopt run` printed, such as runs/quickstart",
+            )
+        try:
+            identity = json.loads(identity_file.read_text(encoding="utf-8"))
+            found = identity["format"]
+        except (json.JSONDecodeError, KeyError, TypeError):
+            found = "unreadable"
+        if found != FORMAT:
+            raise RunFolderError(
+                f"the run folder {path} has format {found}, this gbopt ({__version__}) reads "
+                f"format {FORMAT}",
+                hint="use the gbopt version that made it (its run.json and trials name it)",
+            )
+        return cls(path)
+
+    @property
+    def config(self) -> CampaignConfig:
+        """The campaign as it was started."""
+        resolved = self.path / "resolved.toml"
+        return parse_campaign(resolved.read_text(encoding="utf-8"), str(resolved))
+
+    @property
+    def trace_file(self) -> Path:
+        """Append-only log of events, one JSON object a line."""
+        return self.path / "trace.jsonl"
+
+    def trial_folder(self, number: int, key: str) -> Path:
+        """Folder of a trial."""
+        return self.path / "trials" / f"{number:04d}-{key}"
+
+    def find_trial(self, number: int) -> Path:
+        """Folder of the trial of that number.
+
+        Raises:
+            RunFolderError: there is none.
+        """
+        found = sorted(self.path.glob(f"trials/{number:04d}-*"))
+        if not found:
+            raise RunFolderError(
+                f"{self.path} has no trial {number}",
+                hint=f"`gbopt trace {self.path}` lists the trials",
+            )
+        return found[0]
+
+    def note(self, event: str, **fields: Any) -> None:
+        """Append an event to the trace."""
+        append_line(self.trace_file, {"time_utc": utc_now(), "event": event, **fields})
+
+    def events(self) -> list[dict[str, Any]]:
+        """Read the trace."""
+        return read_lines(self.trace_file)
+
+    def evaluations(self) -> list[Evaluation]:
+        """Read every finished evaluation, by trial number."""
+        files = sorted(self.path.glob(f"trials/*/{EVALUATION}"))
+        return [read_evaluation(file) for file in files]
+
+    def progress(self) -> list[dict[str, Any]]:
+        """Read the last report of every trial that has no evaluation yet."""
+        reports = []
+        for folder in sorted(self.path.glob("trials/*")):
+            report = folder / PROGRESS
+            if report.exists() and not (folder / EVALUATION).exists():
+                reports += read_lines(report)
+        return reports
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the folder: only one process may run a campaign.
+
+        Raises:
+            RunFolderError: another process holds it.
+        """
+        lock = FileLock(self.path / ".run.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunFolderError(
+                f"another gbopt process is running the campaign in {self.path}",
+                hint=f"watch it with `gbopt status {self.path}`, or stop it first (Ctrl-C)",
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def study_lock(self) -> FileLock:
+        """Lock around proposing and telling, shared by the workers of a campaign."""
+        return FileLock(self.path / ".study.lock", timeout=600)
+
+
+def read_evaluation(file: Path) -> Evaluation:
+    """Read one evaluation.
+
+    Raises:
+        RunFolderError: the file is damaged.
+    """
+    try:
+        return Evaluation.model_validate_json(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        first = str(error).splitlines()[0]
+        raise RunFolderError(
+            f"{file} cannot be read: {first}",
+            hint="move that trial's folder away; its number will be run again on resume",
+        ) from None
+
+
+class ProgressFile:
+    """Writes a trial's progress for `gbopt status`, at most twice a second."""
+
+    _INTERVAL_S = 0.5
+
+    def __init__(self, folder: Path, **fixed: Any) -> None:
+        self._file = folder / PROGRESS
+        self._fixed = fixed
+        self._last = 0.0
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, stage: str, step: int, steps: int) -> None:
+        """Report a stage and the steps done in it."""
+        now = time.monotonic()
+        if now - self._last < self._INTERVAL_S:
+            return
+        self._last = now
+        record = {**self._fixed, "stage": stage, "step": step, "steps": steps}
+        temporary = self._file.with_suffix(".tmp")
+        temporary.write_text(json.dumps(record) + "\n", encoding="utf-8")
+        temporary.replace(self._file)

@@ -1,0 +1,142 @@
+"""The Optuna study: an index of the trials that optuna-dashboard opens as it is."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from gbopt.errors import RunFolderError
+
+Params = dict[str, int | float | str]
+
+optuna.logging.disable_default_handler()
+optuna.logging.enable_propagation()
+
+# Seconds that a writer waits for another one (dashboard, worker) to let go of the file.
+_BUSY_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """One trial of the study."""
+
+    number: int
+    params: Params
+    state: str
+    """``complete``, ``failed`` or ``running``."""
+    value: float | None
+    attributes: dict[str, Any]
+    finished_order: int | None
+    """Rank by time of completion, from 0; None while running."""
+
+
+def integer(low: int, high: int) -> BaseDistribution:
+    """Distribution of an integer parameter."""
+    return IntDistribution(low, high)
+
+
+def real(low: float, high: float) -> BaseDistribution:
+    """Distribution of a real parameter."""
+    return FloatDistribution(low, high)
+
+
+def categorical(choices: tuple[str, ...]) -> BaseDistribution:
+    """Distribution of a categorical parameter."""
+    return CategoricalDistribution(choices)
+
+
+class Study:
+    """The study of one campaign. Writers hold ``RunFolder.study_lock``."""
+
+    def __init__(self, file: Path, name: str, *, create: bool) -> None:
+        if not create and not file.exists():
+            raise RunFolderError(
+                f"the study {file} is missing",
+                hint="restore study.db from a copy of the run folder",
+            )
+        storage = RDBStorage(
+            f"sqlite:///{file.resolve()}",
+            engine_kwargs={"connect_args": {"timeout": _BUSY_TIMEOUT_S}},
+        )
+        self._study = (
+            optuna.create_study(storage=storage, study_name=name, direction="minimize")
+            if create
+            else optuna.load_study(storage=storage, study_name=name)
+        )
+
+    def describe(self, objective: str, question: str) -> None:
+        """Name the objective and store the campaign's question."""
+        with warnings.catch_warnings():
+            # Optuna marks this call as experimental; pyproject.toml pins the major version.
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            self._study.set_metric_names([objective])
+        self._study.set_user_attr("question", question)
+
+    def add_running(
+        self, params: Params, distributions: dict[str, BaseDistribution], attrs: dict[str, Any]
+    ) -> int:
+        """Record a proposal as a running trial, in one transaction; return its number."""
+        trial = create_trial(
+            state=TrialState.RUNNING, params=params, distributions=distributions, user_attrs=attrs
+        )
+        self._study.add_trial(trial)
+        return self._study.get_trials(deepcopy=False)[-1].number
+
+    def finish(self, number: int, value: float | None, attrs: dict[str, Any]) -> None:
+        """Tell the result of a trial (None: it failed); telling it twice changes nothing."""
+        frozen = self._study.get_trials(deepcopy=False)[number]
+        if frozen.state.is_finished():
+            return
+        trial = optuna.trial.Trial(self._study, frozen._trial_id)  # noqa: SLF001 - no public way
+        for name, content in attrs.items():
+            trial.set_user_attr(name, content)
+        if value is None:
+            self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+        else:
+            self._study.tell(number, value, skip_if_finished=True)
+
+    def set_attr(self, name: str, value: Any) -> None:
+        """Store a fact about the whole campaign."""
+        self._study.set_user_attr(name, value)
+
+    def attr(self, name: str) -> Any:
+        """Read a fact about the whole campaign; None where it was never stored."""
+        return self._study.user_attrs.get(name)
+
+    def records(self) -> list[TrialRecord]:
+        """All trials by number."""
+        trials = self._study.get_trials(deepcopy=False)
+        done = sorted((t for t in trials if t.datetime_complete), key=_completion)
+        order = {trial.number: rank for rank, trial in enumerate(done)}
+        return [_record(trial, order.get(trial.number)) for trial in trials]
+
+
+def _completion(trial: FrozenTrial) -> tuple[Any, int]:
+    return (trial.datetime_complete, trial.number)
+
+
+_STATES = {TrialState.COMPLETE: "complete", TrialState.FAIL: "failed"}
+
+
+def _record(trial: FrozenTrial, order: int | None) -> TrialRecord:
+    return TrialRecord(
+        number=trial.number,
+        params=dict(trial.params),
+        state=_STATES.get(trial.state, "running"),
+        value=trial.value if trial.state == TrialState.COMPLETE else None,
+        attributes=dict(trial.user_attrs),
+        finished_order=order,
+    )
