@@ -22,7 +22,7 @@ from gbopt.errors import ConfigError
 from gbopt.provenance import content_key
 from gbopt.units import parse_quantity
 
-CONFIG_VERSION = 1
+CONFIG_VERSION: Literal[1] = 1
 LAGS_PER_SEGMENT = 3
 """A time segment must be longer than this many lags, or its 2t displacements are one sample."""
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -41,7 +41,10 @@ MeanPlane = Literal["100", "110"]
 
 class _Section(BaseModel):
     model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True,
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        use_attribute_docstrings=True,
         allow_inf_nan=False,
     )
 
@@ -183,7 +186,10 @@ class CampaignConfig(_Section):
     def _long_enough(self) -> Self:
         segment_ps = LAGS_PER_SEGMENT * self.analysis.lag_ps + self.md.frame_ps
         least = segment_ps * self.analysis.segments
-        for section, length in (("md", self.md.production_ps), ("bulk", self.bulk.production_ps)):
+        for section, length in (
+            ("md", self.md.production_ps),
+            ("bulk", self.bulk.production_ps),
+        ):
             if length < least * 0.999:
                 raise ValueError(
                     f"{section}.production_ps is {length:g} ps, but {self.analysis.segments} "
@@ -227,7 +233,7 @@ def parse_campaign(text: str, source: str) -> CampaignConfig:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(
-            f"{source} is not valid TOML: {error}", hint="text values need quotes: name = \"x\""
+            f"{source} is not valid TOML: {error}", hint='text values need quotes: name = "x"'
         ) from None
     try:
         return CampaignConfig.model_validate(data)
@@ -251,22 +257,27 @@ def _sentence(error: Any) -> str:
     return f"'{path}'{shown}: {message}" if path else message
 
 
+def _sections() -> dict[str, type[BaseModel]]:
+    """The sections of a campaign file by name."""
+    annotations = {name: field.annotation for name, field in CampaignConfig.model_fields.items()}
+    return {
+        name: kind
+        for name, kind in annotations.items()
+        if isinstance(kind, type) and issubclass(kind, BaseModel)
+    }
+
+
 def _did_you_mean(loc: tuple[Any, ...]) -> str:
     """Suggest the nearest known key of the section that ``loc`` lies in."""
-    model: type[BaseModel] = CampaignConfig
-    for part in loc[:-1]:
-        annotation = model.model_fields[str(part)].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
-    close = difflib.get_close_matches(str(loc[-1]), model.model_fields, n=1, cutoff=0.5)
+    sections, wrong = _sections(), str(loc[-1])
+    here = sections[str(loc[0])] if len(loc) > 1 else CampaignConfig
+    close = difflib.get_close_matches(wrong, here.model_fields, n=1, cutoff=0.5)
     if close:
         return f", did you mean '{close[0]}'?"
-    for name, field in CampaignConfig.model_fields.items():
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            if loc[-1] in section.model_fields:
-                return f": it belongs in [{name}]"
-    return f" (known here: {', '.join(model.model_fields)})"
+    for name, section in sections.items():
+        if wrong in section.model_fields:
+            return f": it belongs in [{name}]"
+    return f" (known here: {', '.join(here.model_fields)})"
 
 
 def to_toml(config: CampaignConfig) -> str:

@@ -70,7 +70,7 @@ class AnalysisError(GboptError):
     """A trajectory from which the asked-for figure cannot be had."""
 
 
-class EnvironmentProblem(GboptError):
+class EnvironmentProblem(GboptError):  # noqa: N818 - EnvironmentError is a builtin
     """Something on this machine is missing or broken."""
 
     exit_code = 3

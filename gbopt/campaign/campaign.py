@@ -25,7 +25,7 @@ from gbopt.search.propose import propose
 from gbopt.search.stopping import stop_reason
 from gbopt.store.files import write_atomic
 from gbopt.store.rundir import EVALUATION, ProgressFile, RunFolder
-from gbopt.store.study import Study, TrialRecord, categorical, integer, real
+from gbopt.store.study import Distribution, Study, TrialRecord, categorical, integer, real
 
 # A machine or a setting on which nothing works should not eat the whole budget.
 FAILURES_IN_A_ROW = 5
@@ -216,7 +216,7 @@ class Campaign:
             self.study.set_attr("recommended", best.params)
         self.folder.note("stopped", reason=reason, recommended=best.params if best else None)
 
-    def _distributions(self) -> dict[str, object]:
+    def _distributions(self) -> dict[str, Distribution]:
         geometry = self.config.geometry
         return {
             "misorientation_deg": real(*geometry.misorientation_deg),
@@ -261,4 +261,3 @@ def _attributes(evaluation: Evaluation) -> dict[str, object]:
         if name in evaluation.observables:
             found[name] = str(evaluation.observables[name])
     return found
-

@@ -70,9 +70,7 @@ def _round_of_workers(campaign: Campaign, deadline: float | None) -> bool:
     return True
 
 
-def worker(
-    path: str, slot: int, orphans: list[int], deadline: float | None, main_pid: int
-) -> None:
+def worker(path: str, slot: int, orphans: list[int], deadline: float | None, main_pid: int) -> None:
     """Evaluate the orphans, then propose and evaluate until the campaign should stop."""
     if os.getpid() != main_pid:
         # Ctrl-C reaches the whole process group: only the main process answers it.

@@ -83,6 +83,7 @@ class GBSpace:
 
         The mean plane is kept where it can be; then the width; the angle gives way.
         """
+
         def strangeness(key: tuple[str, float, int]) -> tuple[bool, int, float]:
             plane, angle, width = key
             return (

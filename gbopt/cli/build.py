@@ -64,11 +64,14 @@ def _spec(plane: str, width_layers: int, crystal_A: float, seed: int) -> GBSpec:
     from gbopt.model.spec import GBSpec
 
     try:
-        h, k, zero = (int(part) for part in plane.replace(",", " ").split())
-        if zero != 0:
-            raise ValueError(plane)
-        return GBSpec(
-            plane=(h, k, 0), width_layers=width_layers, crystal_A=crystal_A, seed=seed
+        miller = tuple(int(part) for part in plane.replace(",", " ").split())
+        return GBSpec.model_validate(
+            {
+                "plane": miller,
+                "width_layers": width_layers,
+                "crystal_A": crystal_A,
+                "seed": seed,
+            }
         )
     except ValueError:  # also pydantic's ValidationError
         raise ConfigError(

@@ -81,6 +81,8 @@ def pairs_within(
     )
     i, image, distance = found["i"], found["j"], found["v"]
     j = source[image]
-    keep = np.ones(len(i), dtype=bool) if others is not None else (i < j) | ((i == j) & (image != i))
+    keep = (
+        np.ones(len(i), dtype=bool) if others is not None else (i < j) | ((i == j) & (image != i))
+    )
     i, image, j, distance = i[keep], image[keep], j[keep], distance[keep]
     return Pairs(i, j, cloud[image] - positions[i], distance)

@@ -103,7 +103,7 @@ def evaluate(
         status, failure = Status.GEOMETRY_REJECTED, _failure("geometry", error)
     except MDError as error:
         status = Status.MD_FAILED
-        failure = replace_tail(_failure(error.stage, error), error.log_tail)
+        failure = _failure(error.stage, error, error.log_tail)
     except AnalysisError as error:
         status, failure = Status.ANALYSIS_FAILED, _failure("analysis", error)
     except Exception as error:  # noqa: BLE001 - recorded with its traceback, campaign goes on
@@ -114,16 +114,13 @@ def evaluate(
             hint="this is a defect of gbopt: report the traceback below",
             log_tail=traceback.format_exc(),
         )
-    return _record(job, config, bulk, notes, status, failure)
+    return _record(job, config, notes, status, failure)
 
 
-def replace_tail(failure: Failure, log_tail: str) -> Failure:
-    """Return the failure with the engine's last lines."""
-    return failure.model_copy(update={"log_tail": log_tail})
-
-
-def _failure(stage: str, error: GeometryError | MDError | AnalysisError) -> Failure:
-    return Failure(stage=stage, cause=error.message, hint=error.hint, log_tail="")
+def _failure(
+    stage: str, error: GeometryError | MDError | AnalysisError, log_tail: str = ""
+) -> Failure:
+    return Failure(stage=stage, cause=error.message, hint=error.hint, log_tail=log_tail)
 
 
 def _build(job: Job, bulk: BulkReference, folder: Path, notes: _Notes) -> None:
@@ -162,9 +159,7 @@ def _run(
             meters.add(frame)
         notes.md_steps = sum(run.steps_done.values())
         notes.seconds["md"] = round(time.monotonic() - started, 2)
-        notes.temperature_flag = _temperature_flag(
-            run.mean_temperature_K, config.md.temperature_K
-        )
+        notes.temperature_flag = _temperature_flag(run.mean_temperature_K, config.md.temperature_K)
     _write_final(structure, trajectory.info.cell, frame, folder, notes)
     notes.conditions = _conditions(config, bulk, structure, trajectory.info.length_A)
     notes.measured = meters.result(bulk)
@@ -184,7 +179,7 @@ def _kept(
         yield from frames
         return
     shape = (info.n_frames, len(info.species), 3)
-    store = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+    store = np.lib.format.open_memmap(
         folder / "trajectory.npy", mode="w+", dtype=np.float32, shape=shape
     )
     for index, frame in enumerate(frames):
@@ -227,7 +222,6 @@ def _conditions(
 def _record(
     job: Job,
     config: CampaignConfig,
-    bulk: BulkReference,
     notes: _Notes,
     status: Status,
     failure: Failure | None,

@@ -36,9 +36,7 @@ class Measured:
 class Meters:
     """Feed every production frame to ``add``, then ask for ``result``."""
 
-    def __init__(
-        self, structure: Bicrystal, info: TrajectoryInfo, config: CampaignConfig
-    ) -> None:
+    def __init__(self, structure: Bicrystal, info: TrajectoryInfo, config: CampaignConfig) -> None:
         analysis = config.analysis
         # NPT scaled the normal: planes and crystal sites move with the cell.
         scale = info.length_A / structure.length_A

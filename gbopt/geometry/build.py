@@ -144,7 +144,9 @@ def _best_meeting(
     return best[1], best[2]
 
 
-def _offsets(boundaries: tuple[float, float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _offsets(
+    boundaries: tuple[float, float],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Where the two slabs begin: half a gap above their lower boundary."""
     return (
         np.array([0.0, 0.0, boundaries[0] + GAP_A / 2]),
@@ -192,4 +194,3 @@ def _lithium_count(framework_species: NDArray[np.int8]) -> int:
 
 def _side(positions: NDArray[np.float64], boundaries: tuple[float, float]) -> NDArray[np.int8]:
     return (positions[:, 2] >= boundaries[1]).astype(np.int8)
-

@@ -11,7 +11,12 @@ from gbopt.model.bicrystal import FORMAL_CHARGES, MASSES_AMU, SPECIES, Bicrystal
 if TYPE_CHECKING:
     from ase import Atoms
 
-FORMATS = {".extxyz": "extended XYZ", ".xyz": "extended XYZ", ".cif": "CIF", ".data": "LAMMPS data"}
+FORMATS = {
+    ".extxyz": "extended XYZ",
+    ".xyz": "extended XYZ",
+    ".cif": "CIF",
+    ".data": "LAMMPS data",
+}
 
 
 def check_suffix(path: Path) -> None:

@@ -51,8 +51,10 @@ def plane_basis(plane: tuple[int, int, int]) -> PlaneBasis:
     both_odd = h % 2 == 1 and k % 2 == 1
     across = (k, -h, 1) if both_odd else (2 * k, -2 * h, 0)
     stack = _stacking_vector(h, k)
-    to_frame = [0.5 * rotation @ np.array(v) for v in ((0, 0, 2), across, stack)]
-    return PlaneBasis(*to_frame, rotation)
+    in_axis, in_across, in_stack = (
+        0.5 * rotation @ np.array(v) for v in ((0, 0, 2), across, stack)
+    )
+    return PlaneBasis(in_axis, in_across, in_stack, rotation)
 
 
 def _frame(h: int, k: int) -> NDArray[np.float64]:

@@ -111,7 +111,9 @@ def _fill_sites(
     return np.array(chosen, dtype=np.intp)
 
 
-def _exclusion_lists(sites: NDArray[np.float64], cell: NDArray[np.float64]) -> list[NDArray[np.intp]]:
+def _exclusion_lists(
+    sites: NDArray[np.float64], cell: NDArray[np.float64]
+) -> list[NDArray[np.intp]]:
     """For each site the sites closer than MIN_LI_LI_A, itself included."""
     pairs = pairs_within(sites, cell, MIN_LI_LI_A)
     return _lists(pairs.i, pairs.j, len(sites), with_self=True)

@@ -50,7 +50,9 @@ class Framework(NamedTuple):
 
     def take(self, keep: NDArray[np.bool_]) -> Framework:
         """Return the ions marked True."""
-        return Framework(*(column[keep] for column in self))
+        return Framework(
+            self.positions[keep], self.sites[keep], self.species[keep], self.grain[keep]
+        )
 
 
 def depth(

@@ -51,9 +51,7 @@ def make_slab(
         _tile(fractional, n_planes, np.array(shift), vectors) for fractional in cells
     )
     # The two split positions of an octahedron were tiled as neighbours in one list.
-    return Slab(
-        framework, np.tile(species, n_planes), tetrahedral, octahedral.reshape(-1, 2, 3)
-    )
+    return Slab(framework, np.tile(species, n_planes), tetrahedral, octahedral.reshape(-1, 2, 3))
 
 
 @lru_cache(maxsize=256)

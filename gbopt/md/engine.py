@@ -56,9 +56,7 @@ def header_lines(md: MDConfig) -> list[str]:
 
 def md_request(potential: Potential, stages: tuple[Stage, ...], md: MDConfig) -> dict[str, Any]:
     """Everything the child needs besides the positions, as plain JSON."""
-    lines = potential.lammps_lines(
-        cutoff_A=md.coulomb_cutoff_A, pppm_accuracy=md.pppm_accuracy
-    )
+    lines = potential.lammps_lines(cutoff_A=md.coulomb_cutoff_A, pppm_accuracy=md.pppm_accuracy)
     return {
         "args": list(_LAMMPS_ARGS),
         "header": header_lines(md),

@@ -106,9 +106,7 @@ def _core_stage(
     )
 
 
-def _npt(
-    md: MDConfig, time_ps: float, free: Literal["normal", "all"], seed: int
-) -> Stage:
+def _npt(md: MDConfig, time_ps: float, free: Literal["normal", "all"], seed: int) -> Stage:
     bar = md.pressure_atm * ATM_BAR
     edges = "z" if free == "normal" else "aniso"
     return Stage(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 SPECIES = ("Li", "La", "Zr", "O")
 """Order of the species everywhere: index 0-3 in ``Bicrystal.species``, LAMMPS type minus one."""
-LI, LA, ZR, O = range(4)
+LI, LA, ZR, O = range(4)  # noqa: E741 - the element's symbol
 MASSES_AMU = (6.94, 138.90547, 91.224, 15.999)
 FORMAL_CHARGES = (1, 3, 4, -2)
 """Formal charges in e, by which a structure is neutral whatever the potential."""

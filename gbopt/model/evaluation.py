@@ -11,7 +11,7 @@ from gbopt.model.observables import Estimate
 from gbopt.model.spec import GBSpec
 from gbopt.provenance import Provenance
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 
 class Status(StrEnum):

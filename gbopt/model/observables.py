@@ -79,7 +79,9 @@ QUANTITIES: dict[str, Quantity] = {
         "Li per (La+Zr) in the core over Li per (La+Zr) of the bulk crystal (7/5)",
     ),
     "li_enrichment_volumetric": Quantity(
-        "Li enrichment, volumetric", "", "Li per volume in the core over that of the bulk crystal"
+        "Li enrichment, volumetric",
+        "",
+        "Li per volume in the core over that of the bulk crystal",
     ),
     "o_vacancy_fraction": Quantity(
         "O-vacancy fraction",
@@ -87,7 +89,9 @@ QUANTITIES: dict[str, Quantity] = {
         "missing Zr-O bonds over 6 per Zr in the core, less the same in the grains",
     ),
     "o_vacancy_concentration": Quantity(
-        "O-vacancy concentration", "cm-3", "that fraction times the O site density of the crystal"
+        "O-vacancy concentration",
+        "cm-3",
+        "that fraction times the O site density of the crystal",
     ),
     "boundary_width": Quantity(
         "boundary width",
@@ -119,7 +123,9 @@ QUANTITIES: dict[str, Quantity] = {
         "in-plane conductivity", "S/cm", "Nernst-Einstein from the mean of D_x and D_y"
     ),
     "bulk_resistivity": Quantity(
-        "bulk resistivity", "ohm cm", "Nernst-Einstein, bulk reference of the same potential and T"
+        "bulk resistivity",
+        "ohm cm",
+        "Nernst-Einstein, bulk reference of the same potential and T",
     ),
 }
 """Every number gbopt reports, by its key in ``Evaluation.observables``."""

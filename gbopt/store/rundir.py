@@ -1,9 +1,9 @@
 """The run folder: what lies where, and who may write.
 
-    campaign.toml   the campaign file as given       resolved.toml  every default written out
-    run.json        format, version, creation        trace.jsonl    what happened, append-only
-    study.db        Optuna study                     bulk.json      the reference crystal
-    trials/NNNN-<spec key>/                          evaluation.json written last: the truth
+campaign.toml   the campaign file as given       resolved.toml  every default written out
+run.json        format, version, creation        trace.jsonl    what happened, append-only
+study.db        Optuna study                     bulk.json      the reference crystal
+trials/NNNN-<spec key>/                          evaluation.json written last: the truth
 """
 
 from __future__ import annotations
@@ -58,7 +58,11 @@ class RunFolder:
             (path / "trials").mkdir(parents=True, exist_ok=True)
             write_atomic(path / "campaign.toml", text)
             write_atomic(path / "resolved.toml", to_toml(config))
-            identity = {"format": FORMAT, "gbopt_version": __version__, "created_utc": utc_now()}
+            identity = {
+                "format": FORMAT,
+                "gbopt_version": __version__,
+                "created_utc": utc_now(),
+            }
             # run.json last: a folder that has it is complete.
             write_atomic(path / "run.json", json.dumps(identity, indent=1))
         except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.distributions import (
@@ -21,6 +21,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from gbopt.errors import RunFolderError
 
 Params = dict[str, int | float | str]
+Distribution = BaseDistribution
+State = Literal["complete", "failed", "running"]
 
 optuna.logging.disable_default_handler()
 optuna.logging.enable_propagation()
@@ -35,8 +37,7 @@ class TrialRecord:
 
     number: int
     params: Params
-    state: str
-    """``complete``, ``failed`` or ``running``."""
+    state: State
     value: float | None
     attributes: dict[str, Any]
     finished_order: int | None
@@ -90,7 +91,10 @@ class Study:
     ) -> int:
         """Record a proposal as a running trial, in one transaction; return its number."""
         trial = create_trial(
-            state=TrialState.RUNNING, params=params, distributions=distributions, user_attrs=attrs
+            state=TrialState.RUNNING,
+            params=params,
+            distributions=distributions,
+            user_attrs=attrs,
         )
         self._study.add_trial(trial)
         return self._study.get_trials(deepcopy=False)[-1].number
@@ -128,7 +132,7 @@ def _completion(trial: FrozenTrial) -> tuple[Any, int]:
     return (trial.datetime_complete, trial.number)
 
 
-_STATES = {TrialState.COMPLETE: "complete", TrialState.FAIL: "failed"}
+_STATES: dict[TrialState, State] = {TrialState.COMPLETE: "complete", TrialState.FAIL: "failed"}
 
 
 def _record(trial: FrozenTrial, order: int | None) -> TrialRecord:
