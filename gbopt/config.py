@@ -131,8 +131,8 @@ class AnalysisConfig(_Section):
 
     lag_ps: Picoseconds = Field(5.0, gt=0, le=1e5)
     """Lag t of the local diffusivity [M(2t)-M(t)]/2t; three residence times or more, ps."""
-    bin_A: Angstrom = Field(2.0, ge=0.5, le=10)
-    """Bin width along the normal, A."""
+    bin_A: Angstrom = Field(1.0, ge=0.5, le=10)
+    """Bin width along the normal, A; 2 A reads a sharp 40-fold step 15 % too low."""
     segments: int = Field(5, ge=4, le=50)
     """Disjoint time segments behind every error bar."""
 

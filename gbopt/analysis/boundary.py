@@ -1,0 +1,179 @@
+"""Transport figures of the boundaries of a cell, from its profile and the bulk reference."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from gbopt.analysis.bulk import BulkTransport, require_comparable
+from gbopt.analysis.profile import TransportProfile
+from gbopt.analysis.slabs import Planes, boundary_windows, core_windows, grain_centres
+from gbopt.analysis.statistics import PerBoundary, propagate
+from gbopt.model.observables import Estimate
+from gbopt.units import ANGSTROM_CM
+
+UNRESOLVED_DEX = 0.43
+"""log10(e): the error in decades of a value that equals its standard error."""
+
+Observables = dict[str, Estimate]
+
+
+class BoundaryObservables(NamedTuple):
+    """Estimates by the names of ``QUANTITIES``: of the cell, and of each boundary."""
+
+    cell: Observables
+    each: tuple[Observables, Observables]
+
+
+class _Slab(NamedTuple):
+    """What holds one boundary: its resistance times area, and its length along z."""
+
+    resistance_ohm_cm2: Estimate
+    length_A: float
+
+
+def boundary_observables(
+    profile: TransportProfile,
+    bulk: BulkTransport,
+    *,
+    boundaries_A: Planes,
+    core_width_A: float,
+    measured_width: PerBoundary | None = None,
+) -> BoundaryObservables:
+    """Resistance, resistivity and diffusivities of the boundaries.
+
+    Area-specific resistance is what a boundary adds to bulk crystal of the same length,
+    ASR = R A - length * rho_bulk: for each boundary over its window from mid-grain to
+    mid-grain, for the cell half of the whole. It may come out at or below zero and is reported
+    so. The boundary's resistivity over a width w is ASR/w + rho_bulk.
+
+    Args:
+        profile: the cell.
+        bulk: the bulk crystal at the same temperature and lag.
+        boundaries_A: z of the two boundary planes.
+        core_width_A: nominal width w of the core slab.
+        measured_width: width from the structure, A; figures over a width that is not above zero
+            are left out.
+
+    Raises:
+        AnalysisError: bulk of another temperature or lag, or a slab without Li.
+    """
+    require_comparable(profile, bulk.temperature_K, bulk.lag_ps)
+    length_A = profile.length_A
+    cores = core_windows(boundaries_A, core_width_A)
+    windows = boundary_windows(boundaries_A, length_A)
+    widths = (None, None) if measured_width is None else measured_width.each
+
+    cell = _excess(
+        _Slab(_half(profile.resistance()), length_A / 2),
+        bulk,
+        core_width_A,
+        None if measured_width is None else measured_width.mean,
+    )
+    cell |= _whole_cell(profile, bulk)
+    cell["D_core_normal"] = profile.series_diffusivity(*cores)
+    cell["D_grain_normal"] = profile.series_diffusivity(*grain_centres(boundaries_A, length_A))
+
+    first, second = (
+        _excess(_Slab(profile.resistance(window), window[1] - window[0]), bulk, core_width_A, width)
+        | {"D_core_normal": profile.series_diffusivity(core)}
+        for window, core, width in zip(windows, cores, widths, strict=True)
+    )
+    return BoundaryObservables(cell, (first, second))
+
+
+def log_objective(estimate: Estimate) -> Estimate:
+    """log10 of a positive quantity, with its error in decades, for the optimiser.
+
+    A value below its own standard error is not resolved: log10 of that error then stands as an
+    upper bound, at least ``UNRESOLVED_DEX`` wide. A lower bound stays one.
+    """
+    resolved = estimate.value > 0 and (
+        estimate.value >= estimate.std_err or estimate.bound == "lower"
+    )
+    if resolved:
+        value, bound = estimate.value, estimate.bound
+        error = estimate.std_err / (estimate.value * math.log(10))
+    else:
+        value, bound = max(estimate.std_err, math.ulp(0.0)), "upper"
+        error = UNRESOLVED_DEX
+    return Estimate(
+        value=math.log10(value),
+        std_err=error,
+        unit=f"log10({estimate.unit})",
+        n_eff=estimate.n_eff,
+        method=estimate.method,
+        bound=bound,
+    )
+
+
+def _excess(
+    slab: _Slab, bulk: BulkTransport, core_width_A: float, measured_width_A: Estimate | None
+) -> Observables:
+    """The figures of one boundary that follow from the resistance of the slab around it."""
+    rho = bulk.resistivity_ohm_cm
+    length_cm = slab.length_A * ANGSTROM_CM
+    total = slab.resistance_ohm_cm2
+    asr = propagate(
+        total.value - length_cm * rho.value,
+        [(1.0, total), (-length_cm, rho)],
+        unit="ohm cm2",
+        method="series resistance less that of bulk crystal; segments and bulk replicas",
+        bound=total.bound,
+    )
+    nominal = Estimate(
+        value=core_width_A, std_err=0.0, unit="A", n_eff=total.n_eff, method="nominal"
+    )
+    resistivity = _resistivity(slab, bulk, asr, nominal)
+    factor = resistivity.value / rho.value
+    width_cm = core_width_A * ANGSTROM_CM
+    figures = {
+        "area_specific_resistance": asr,
+        "gb_resistivity": resistivity,
+        "blocking_factor": propagate(
+            factor,
+            [
+                (1 / (width_cm * rho.value), total),
+                (-total.value / (width_cm * rho.value**2), rho),
+            ],
+            unit="",
+            method="GB resistivity over bulk resistivity",
+            bound=total.bound,
+        ),
+    }
+    if measured_width_A is not None and measured_width_A.value > 0:
+        figures["gb_resistivity_measured_width"] = _resistivity(slab, bulk, asr, measured_width_A)
+    return figures
+
+
+def _resistivity(slab: _Slab, bulk: BulkTransport, asr: Estimate, width_A: Estimate) -> Estimate:
+    """ASR/w + rho_bulk; rho_bulk enters with weight 1 - length/w, since ASR holds it too."""
+    width_cm = width_A.value * ANGSTROM_CM
+    return propagate(
+        asr.value / width_cm + bulk.resistivity_ohm_cm.value,
+        [
+            (1 / width_cm, slab.resistance_ohm_cm2),
+            (1 - slab.length_A / width_A.value, bulk.resistivity_ohm_cm),
+            (-asr.value / (width_cm * width_A.value), width_A),
+        ],
+        unit="ohm cm",
+        method=f"ASR over the {width_A.method} width, plus bulk resistivity",
+        bound=slab.resistance_ohm_cm2.bound,
+    )
+
+
+def _whole_cell(profile: TransportProfile, bulk: BulkTransport) -> Observables:
+    return {
+        "D_cell_x": profile.cell_diffusivity(0),
+        "D_cell_y": profile.cell_diffusivity(1),
+        "D_cell_z": profile.cell_diffusivity(2),
+        "conductivity_through_plane": profile.through_plane_conductivity(),
+        "conductivity_in_plane": profile.in_plane_conductivity(),
+        "bulk_resistivity": bulk.resistivity_ohm_cm,
+    }
+
+
+def _half(resistance: Estimate) -> Estimate:
+    return resistance.model_copy(
+        update={"value": resistance.value / 2, "std_err": resistance.std_err / 2}
+    )

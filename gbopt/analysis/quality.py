@@ -1,0 +1,139 @@
+"""Quality flags: what to distrust about the transport figures, and what to do about it."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+from scipy.stats import linregress
+from scipy.stats import t as student_t
+
+from gbopt.analysis.boundary import BoundaryObservables
+from gbopt.analysis.bulk import BulkTransport
+from gbopt.analysis.profile import TransportProfile
+from gbopt.analysis.slabs import Planes, core_windows
+from gbopt.model.evaluation import QualityFlag
+
+MIN_HOPS = 50.0
+"""Below this the Poisson error alone is 14 % of the core's diffusivity, or more."""
+MIN_EXPONENT = 0.6
+MIN_GRAIN_RATIO = 0.75
+TREND_CHANCE = 0.01
+"""Chance that a run without a trend is flagged."""
+MAX_DISAGREEMENT_SIGMA = 3.0
+MAX_DISAGREEMENT_FACTOR = 2.0
+
+
+def transport_flags(
+    profile: TransportProfile,
+    bulk: BulkTransport,
+    figures: BoundaryObservables,
+    *,
+    boundaries_A: Planes,
+    core_width_A: float,
+) -> tuple[QualityFlag, ...]:
+    """All checks of the transport figures, those that are passed included."""
+    cores = core_windows(boundaries_A, core_width_A)
+    return (
+        _hops(profile.n_hops(*cores)),
+        _diffusive(profile.msd_exponent(*cores), profile.lag_ps),
+        _thick_grains(figures, bulk),
+        _equilibrated(profile),
+        _agreement(figures),
+    )
+
+
+def _flag(
+    name: str,
+    bad: bool,
+    measured: float,
+    limit: float,
+    *,
+    passed: str,
+    failed: str,
+    level: Literal["warn", "fail"] = "warn",
+) -> QualityFlag:
+    return QualityFlag(
+        name=name,
+        level=level if bad else "ok",
+        measured=measured,
+        limit=limit,
+        message=failed if bad else passed,
+    )
+
+
+def _hops(hops: float) -> QualityFlag:
+    return _flag(
+        "core_hops",
+        hops < MIN_HOPS,
+        hops,
+        MIN_HOPS,
+        level="fail",
+        passed=f"Li made about {hops:.0f} hops in the boundary cores, as D_z tells them.",
+        failed=f"Li made only about {hops:.0f} hops in the boundary cores, too few to measure "
+        "their resistance: run production for longer or at a higher temperature.",
+    )
+
+
+def _diffusive(exponent: float, lag_ps: float) -> QualityFlag:
+    return _flag(
+        "core_diffusive",
+        exponent < MIN_EXPONENT,
+        exponent,
+        MIN_EXPONENT,
+        passed=f"Li in the cores diffuses at a lag of {lag_ps:g} ps.",
+        failed=f"a lag of {lag_ps:g} ps is too short for Li in the cores, whose squared "
+        f"displacement grows only as time to the power {exponent:.2f}: raise analysis.lag_ps.",
+    )
+
+
+def _thick_grains(figures: BoundaryObservables, bulk: BulkTransport) -> QualityFlag:
+    grain, crystal = figures.cell["D_grain_normal"], bulk.D_cm2_s
+    ratio = grain.value / crystal.value
+    error = math.hypot(grain.std_err, ratio * crystal.std_err) / crystal.value
+    return _flag(
+        "grain_thickness",
+        ratio + 2 * error < MIN_GRAIN_RATIO,
+        ratio,
+        MIN_GRAIN_RATIO,
+        passed=f"Li midway between boundaries diffuses {ratio:.2f} times as fast as in bulk.",
+        failed=f"Li midway between boundaries diffuses only {ratio:.2f} times as fast as in "
+        "bulk, so the grains are too thin to tell the boundaries apart: raise "
+        "geometry.crystal_A.",
+    )
+
+
+def _equilibrated(profile: TransportProfile) -> QualityFlag:
+    """Slope of log R over the segments against its scatter, in Student's t of equal chance."""
+    log_resistance = np.log(profile.segment_resistances())
+    fit = linregress(np.arange(len(log_resistance)), log_resistance)
+    limit = float(student_t.ppf(1 - TREND_CHANCE / 2, len(log_resistance) - 2))
+    # A perfect fit has no scatter to compare with; the difference shows only in synthetic data.
+    score = abs(float(fit.slope)) / max(float(fit.stderr), 1e-12)
+    return _flag(
+        "equilibrated",
+        score > limit,
+        score,
+        limit,
+        passed="the resistance shows no trend over the run.",
+        failed="not equilibrated: the resistance drifts over the run beyond its scatter; "
+        "lengthen md.nvt_ps before production.",
+    )
+
+
+def _agreement(figures: BoundaryObservables) -> QualityFlag:
+    first, second = (each["area_specific_resistance"] for each in figures.each)
+    low, high = sorted((first.value, second.value))
+    sigma = math.hypot(first.std_err, second.std_err)
+    apart = (high - low) / sigma if sigma > 0 else 0.0
+    bad = apart > MAX_DISAGREEMENT_SIGMA and high > MAX_DISAGREEMENT_FACTOR * low
+    return _flag(
+        "boundaries_agree",
+        bad,
+        apart,
+        MAX_DISAGREEMENT_SIGMA,
+        passed="the two boundaries agree within their errors or a factor of two.",
+        failed=f"the two boundaries of the cell differ by {apart:.1f} standard errors and more "
+        "than a factor of two: average over more seeds of this geometry.",
+    )

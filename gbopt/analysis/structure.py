@@ -1,0 +1,188 @@
+"""Structure of the boundaries: missing oxygen and measured width."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbopt.analysis.frames import Sampler
+from gbopt.analysis.slabs import (
+    Planes,
+    core_windows,
+    grain_centres,
+    inside,
+    nearest_boundary,
+)
+from gbopt.analysis.statistics import Mask, PerBoundary, over_boundaries
+from gbopt.crystal.neighbours import pairs_within, wrap
+from gbopt.model.bicrystal import LA, ZR, O
+from gbopt.model.trajectory import TrajectoryInfo
+
+ZR_O_CUTOFF_A = 2.7
+"""Between the first Zr-O shell (2.11 A in the crystal) and the second (above 3.5 A)."""
+ZR_O_BONDS = 6
+O_SITES_PER_CELL = 96
+CATIONS_PER_CELL = 40
+"""24 La and 16 Zr in the cubic cell of the crystal."""
+DISPLACED_A = 1.0
+"""A cation farther than this from its site is off it: five times its thermal amplitude."""
+SAMPLES_PER_SEGMENT = 10
+
+
+class OxygenVacancies:
+    """Counts the O missing from the ZrO6 octahedra of the cores.
+
+    In garnet LLZO every O belongs to exactly one octahedron, so the share of missing Zr-O bonds
+    is the share of missing O. Some ten frames of each segment are looked at.
+
+    Args:
+        info: what the trajectory is.
+        boundaries_A: z of the two boundary planes.
+        core_width_A: thickness of the core slabs.
+        segments: disjoint time segments behind the error bars.
+        lattice_A: lattice parameter of the crystal, for the density of O sites.
+    """
+
+    def __init__(
+        self,
+        info: TrajectoryInfo,
+        *,
+        boundaries_A: Planes,
+        core_width_A: float,
+        segments: int,
+        lattice_A: float,
+    ) -> None:
+        stride = max(1, info.n_frames // segments // SAMPLES_PER_SEGMENT)
+        self._sampler = Sampler(info.n_frames, segments, stride)
+        self._info = info
+        self._zr = np.flatnonzero(info.species == ZR)
+        self._o = np.flatnonzero(info.species == O)
+        cores = core_windows(boundaries_A, core_width_A)
+        self._regions = [[core] for core in cores]
+        self._regions.append(list(grain_centres(boundaries_A, info.length_A)))
+        self._lattice_A = lattice_A
+        # (segment, region): the two cores, then the centres of the grains together.
+        self._octahedra = np.zeros((segments, 3))
+        self._missing = np.zeros((segments, 3))
+
+    def add(self, frame: NDArray[np.float64]) -> None:
+        """Take the next frame, (n, 3) A, free of drift."""
+        when = self._sampler.next()
+        if when is None:
+            return
+        cell = self._info.cell
+        zr = wrap(frame[self._zr], cell)
+        pairs = pairs_within(zr, cell, ZR_O_CUTOFF_A, wrap(frame[self._o], cell))
+        missing = np.clip(ZR_O_BONDS - np.bincount(pairs.i, minlength=len(zr)), 0, None)
+        for region, windows in enumerate(self._regions):
+            for window in windows:
+                chosen = inside(zr[:, 2], window, self._info.length_A)
+                self._octahedra[when[0], region] += np.count_nonzero(chosen)
+                self._missing[when[0], region] += missing[chosen].sum()
+
+    def fraction(self) -> PerBoundary:
+        """Share of O missing in each core, less that in the central third of the grains.
+
+        Raises:
+            AnalysisError: fewer frames came than were announced, or a slab without Zr.
+        """
+        return self._scaled(1.0, "")
+
+    def concentration(self) -> PerBoundary:
+        """The fraction times the density of O sites in the crystal, 96/a^3, in cm-3."""
+        return self._scaled(O_SITES_PER_CELL / self._lattice_A**3 * 1e24, "cm-3")
+
+    def _scaled(self, factor: float, unit: str) -> PerBoundary:
+        self._sampler.require_complete()
+
+        def vacancies(mask: Mask) -> NDArray[np.float64]:
+            share = self._missing[mask].sum(axis=0) / self._octahedra[mask].sum(axis=0)
+            excess: NDArray[np.float64] = factor * (share[:2] - share[2]) / ZR_O_BONDS
+            return excess
+
+        return over_boundaries(
+            vacancies,
+            len(self._missing),
+            unit=unit,
+            method="missing Zr-O bonds within 2.7 A, core less grain centres; segments",
+        )
+
+
+class BoundaryWidth:
+    """Measures how much of the normal the displaced La and Zr of each boundary take up.
+
+    A cation is displaced in a segment if its mean position there is farther than
+    ``DISPLACED_A`` from its crystal site, each grain's own rigid shift (the median displacement
+    of its La and Zr outside the core, which a few displaced ions do not pull along) being taken
+    off first. The width is their number over the cation density of the crystal and the area:
+    the integral along z of the displaced share.
+
+    The error is that over time only. A frozen structure has none; boundaries differ by more.
+
+    Args:
+        info: what the trajectory is.
+        sites: (n, 3) A, crystal site of each ion, scaled to the cell of ``info``.
+        grain: (n,) grain 0 or 1 of each ion.
+        core: (n,) True for ions in the core slabs.
+        boundaries_A: z of the two boundary planes.
+        segments: disjoint time segments.
+        lattice_A: lattice parameter of the crystal, for its cation density.
+    """
+
+    def __init__(
+        self,
+        info: TrajectoryInfo,
+        *,
+        sites: NDArray[np.float64],
+        grain: NDArray[np.int8],
+        core: NDArray[np.bool_],
+        boundaries_A: Planes,
+        segments: int,
+        lattice_A: float,
+    ) -> None:
+        self._sampler = Sampler(info.n_frames, segments)
+        self._info = info
+        self._cations = np.flatnonzero((info.species == LA) | (info.species == ZR))
+        self._sites = sites[self._cations]
+        self._inverse = np.linalg.inv(info.cell)
+        crystal = ~core[self._cations]
+        self._grains = [(grain[self._cations] == which, crystal) for which in (0, 1)]
+        self._near = nearest_boundary(self._sites[:, 2], boundaries_A, info.length_A)
+        self._cations_per_A = CATIONS_PER_CELL / lattice_A**3 * info.area_A2
+        self._sum = np.zeros((len(self._cations), 3))
+        self._displaced = np.zeros((segments, 2))
+
+    def add(self, frame: NDArray[np.float64]) -> None:
+        """Take the next frame, (n, 3) A, unwrapped and free of drift."""
+        when = self._sampler.next()
+        if when is None:
+            return
+        segment, sample = when
+        self._sum += frame[self._cations]
+        if sample == self._sampler.per_segment - 1:
+            self._displaced[segment] = self._count(self._sum / self._sampler.per_segment)
+            self._sum[:] = 0.0
+
+    def _count(self, positions: NDArray[np.float64]) -> NDArray[np.intp]:
+        """(2,) displaced cations of each boundary, from mean positions of the cations."""
+        fractional = (positions - self._sites) @ self._inverse
+        displacement = (fractional - np.round(fractional)) @ self._info.cell
+        for member, crystal in self._grains:
+            if np.any(member & crystal):
+                displacement[member] -= np.median(displacement[member & crystal], axis=0)
+        displaced = np.linalg.norm(displacement, axis=1) > DISPLACED_A
+        return np.bincount(self._near[displaced], minlength=2)
+
+    def result(self) -> PerBoundary:
+        """Width of each boundary, A.
+
+        Raises:
+            AnalysisError: fewer frames came than were announced.
+        """
+        self._sampler.require_complete()
+        return over_boundaries(
+            lambda mask: self._displaced[mask].mean(axis=0) / self._cations_per_A,
+            len(self._displaced),
+            unit="A",
+            method="measured",
+        )

@@ -1,0 +1,77 @@
+"""Which of the evaluated points to believe in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gbopt.search.history import Observation, complete
+from gbopt.search.posterior import fit_posterior
+from gbopt.search.space import Key, Params, SearchSpace
+
+_LEAST_FOR_MODEL = 5
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The evaluated point that is probably the best.
+
+    Args:
+        params: the point.
+        mean: expected true objective there.
+        std_dev: standard deviation of that.
+        numbers: the complete evaluations of this point.
+        from_model: whether mean and std_dev are the surrogate's, else those of the
+            evaluations of this point alone.
+    """
+
+    params: Params
+    mean: float
+    std_dev: float
+    numbers: tuple[int, ...]
+    from_model: bool
+
+
+def recommend(space: SearchSpace, history: Sequence[Observation]) -> Recommendation | None:
+    """Return the evaluated point of lowest posterior mean.
+
+    The lowest value among noisy ones is a lucky draw; the surrogate weighs every value by its
+    error bar and its neighbours. With fewer than five complete evaluations the pooled value
+    plus its error decides instead. A point known only by lower bounds is never recommended.
+
+    Returns:
+        None where no complete evaluation shows how low its point is.
+    """
+    done = complete(history)
+    by_point: dict[Key, list[Observation]] = {}
+    for o in done:
+        if o.claims_low:
+            by_point.setdefault(space.key(o.params), []).append(o)
+    groups = list(by_point.values())
+    if not groups:
+        return None
+    from_model = len(done) >= _LEAST_FOR_MODEL and bool(space.free)
+    if from_model:
+        finished = [o for o in history if o.state != "running"]
+        mean, sd = fit_posterior(space, finished).predict([g[0].params for g in groups])
+        i = int(np.argmin(mean))
+        estimate = float(mean[i]), float(sd[i])
+    else:
+        pooled = [_pool(g) for g in groups]
+        i = int(np.argmin([value + error for value, error in pooled]))
+        estimate = pooled[i]
+    numbers = tuple(o.number for o in groups[i])
+    return Recommendation(space.plain(groups[i][0].params), *estimate, numbers, from_model)
+
+
+def _pool(replicates: Sequence[Observation]) -> tuple[float, float]:
+    """Return the mean weighted by 1/error^2 and its error; plain where an error is unknown."""
+    values = np.array([o.y for o in replicates])
+    errors = np.array([o.error for o in replicates])
+    if not errors.all():
+        return float(values.mean()), float(errors.max()) / math.sqrt(len(errors))
+    weights = errors**-2
+    return float(weights @ values / weights.sum()), float(weights.sum() ** -0.5)

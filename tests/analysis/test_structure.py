@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+
+from gbopt.analysis.composition import Composition
+from gbopt.analysis.structure import BoundaryWidth, OxygenVacancies
+from gbopt.errors import AnalysisError
+from gbopt.model.bicrystal import LA, LI, ZR, O
+from gbopt.model.observables import Estimate
+from gbopt.model.trajectory import TrajectoryInfo
+
+SPACING_A, LAYERS, ACROSS = 6.0, 8, 3
+LENGTH_A = SPACING_A * LAYERS
+PLANES = (0.0, 24.0)
+LATTICE_A = 13.0
+
+
+def oblique(tilt_A: float) -> np.ndarray:
+    edge = SPACING_A * ACROSS
+    return np.array([[edge, 0, 0], [tilt_A, edge, 0], [0, 0, LENGTH_A]])
+
+
+def info_of(species: np.ndarray, cell: np.ndarray, n_frames: int) -> TrajectoryInfo:
+    return TrajectoryInfo(
+        species=species.astype(np.int8),
+        cell=cell,
+        frame_interval_ps=0.1,
+        n_frames=n_frames,
+        temperature_K=1100.0,
+    )
+
+
+def octahedra(cell: np.ndarray, remove: int) -> tuple[np.ndarray, np.ndarray]:
+    """ZrO6 on a grid, layers at 0, 6, ... 42 A; ``remove`` O taken from the layer at z = 0."""
+    grid = np.stack(np.meshgrid(*[np.arange(k) for k in (ACROSS, ACROSS, LAYERS)]), -1)
+    zr = (grid.reshape(-1, 3) / [ACROSS, ACROSS, LAYERS]) @ cell
+    arms = 2.11 * np.vstack([np.eye(3), -np.eye(3)])
+    o = (zr[:, None] + arms).reshape(-1, 3)
+    of_core = np.repeat(zr[:, 2] < 1.0, 6)
+    o = np.delete(o, np.flatnonzero(of_core)[: 7 * remove : 7], axis=0)
+    species = np.repeat([ZR, O], [len(zr), len(o)])
+    return np.vstack([zr, o]), species
+
+
+@pytest.mark.parametrize("tilt_A", [0.0, 6.0])
+def test_missing_oxygen_is_counted(tilt_A: float) -> None:
+    cell = oblique(tilt_A)
+    positions, species = octahedra(cell, remove=5)
+    info = info_of(species, cell, 40)
+    oxygen = OxygenVacancies(
+        info, boundaries_A=PLANES, core_width_A=4.0, segments=4, lattice_A=LATTICE_A
+    )
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        # Whole cell vectors added: unwrapped ions may be anywhere.
+        jumps = rng.integers(-2, 3, positions.shape) @ cell
+        oxygen.add(positions + rng.normal(0, 0.05, positions.shape) + jumps)
+    fraction = oxygen.fraction()
+    assert [e.value for e in fraction.each] == pytest.approx([5 / 54, 0.0])
+    assert fraction.mean.value == pytest.approx(2.5 / 54)
+    sites_cm3 = 96 / (LATTICE_A * 1e-8) ** 3
+    assert sites_cm3 == pytest.approx(4.37e22, rel=0.01)
+    assert oxygen.concentration().mean.value == pytest.approx(2.5 / 54 * sites_cm3)
+
+
+def test_a_core_without_zirconium_says_so() -> None:
+    positions, species = octahedra(oblique(0.0), remove=0)
+    oxygen = OxygenVacancies(
+        info_of(species, oblique(0.0), 4),
+        boundaries_A=(3.0, 27.0),
+        core_width_A=2.0,
+        segments=4,
+        lattice_A=LATTICE_A,
+    )
+    for _ in range(4):
+        oxygen.add(positions)
+    with pytest.raises(AnalysisError, match="no data"):
+        oxygen.fraction()
+
+
+def bicrystal_width(displaced: int, slide_A: float) -> tuple[float, float]:
+    """Widths of a cell whose first boundary has cations moved off and whose grain 1 slid."""
+    rng = np.random.default_rng(4)
+    cell = oblique(3.0)
+    sites = rng.random((600, 3)) @ cell
+    z = sites[:, 2]
+    near_first = np.minimum(z, LENGTH_A - z) < 3.0
+    core = near_first | (np.abs(z - 24.0) < 3.0)
+    grain = (z > 24.0).astype(np.int8)
+    species = np.where(np.arange(600) % 5 < 3, LA, ZR)
+    info = info_of(species, cell, 20)
+    meter = BoundaryWidth(
+        info,
+        sites=sites,
+        grain=grain,
+        core=core,
+        boundaries_A=PLANES,
+        segments=4,
+        lattice_A=LATTICE_A,
+    )
+    moved = sites + np.outer(grain, [slide_A, 0, 0])
+    moved[np.flatnonzero(near_first)[:displaced]] += [0.0, 1.5, 0.5]
+    for _ in range(20):
+        meter.add(moved + rng.normal(0, 0.2, moved.shape))
+    result = meter.result()
+    return result.each[0].value, result.each[1].value
+
+
+@pytest.mark.parametrize("slide_A", [0.0, 1.4])
+def test_width_counts_displaced_cations(slide_A: float) -> None:
+    first, second = bicrystal_width(17, slide_A)
+    area_A2 = 18.0**2
+    assert first == pytest.approx(17 / (40 / LATTICE_A**3 * area_A2))
+    assert second == 0.0
+
+
+def composition_of(n_li_core: int) -> Composition:
+    """1,200 La and Zr spread evenly, Li 7/5 of them but for the first core."""
+    cell = oblique(0.0)
+    z = (np.arange(1200) + 0.5) / 1200 * LENGTH_A
+    li_z = (np.arange(1680) + 0.5) / 1680 * LENGTH_A
+    li_z = li_z[np.minimum(li_z, LENGTH_A - li_z) > 3.0]
+    li_z = np.concatenate([li_z, np.linspace(-2.9, 2.9, n_li_core)])
+    z = np.concatenate([z, li_z])
+    species = np.concatenate([np.where(np.arange(1200) % 5 < 3, LA, ZR), np.full(len(li_z), LI)])
+    meter = Composition(
+        info_of(species, cell, 12), boundaries_A=PLANES, core_width_A=6.0, segments=4, bin_A=2.0
+    )
+    frame = np.column_stack([np.zeros((len(z), 2)), z])
+    for _ in range(12):
+        meter.add(frame)
+    return meter
+
+
+def test_li_enrichment_of_a_synthetic_profile() -> None:
+    profile = composition_of(n_li_core=315).result()
+    ratio = profile.li_enrichment_ratio()
+    # 150 cations and, in the crystal, 210 Li in each core slab.
+    assert [e.value for e in ratio.each] == pytest.approx([1.5, 1.0])
+    assert ratio.mean.value == pytest.approx(1.25)
+    assert ratio.mean.std_err == pytest.approx(0.0, abs=1e-12)
+    bulk_per_A3 = 210 / (18.0**2 * 6.0)
+    bulk = Estimate(value=bulk_per_A3, std_err=0.1 * bulk_per_A3, unit="A-3", n_eff=3, method="")
+    volumetric = profile.li_enrichment_volumetric(bulk)
+    assert [e.value for e in volumetric.each] == pytest.approx([1.5, 1.0])
+    assert volumetric.each[0].std_err == pytest.approx(0.15)
+
+
+def test_density_profile_counts_all_ions() -> None:
+    profile = composition_of(n_li_core=210).result()
+    value, error = profile.density()
+    assert value.shape == error.shape == (4, 24)
+    volume_A3 = 18.0**2 * 2.0
+    assert value.sum(axis=1) * volume_A3 == pytest.approx([1680, 720, 480, 0])
+    assert error == pytest.approx(np.zeros((4, 24)))

@@ -1,0 +1,198 @@
+"""Real LAMMPS in its child process: what it streams, and every way it can die."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import psutil
+import pytest
+
+from gbopt.crystal.neighbours import pairs_within, wrap
+from gbopt.errors import EnvironmentProblem, MDError
+from gbopt.geometry.build import build_bulk
+from gbopt.md.engine import run_md
+from gbopt.md.protocol import boundary_stages, bulk_stages, frame_steps
+from gbopt.model.bicrystal import ZR, O
+
+
+def collect(structure, potential, md, folder, stages=None, on_progress=lambda p: None, stall_s=60):
+    stages = stages or boundary_stages(md, seed=11)
+    with run_md(
+        structure, potential, stages, md, folder=folder, stall_s=stall_s, on_progress=on_progress
+    ) as run:
+        trajectory = run.trajectory()
+        frames = [frame.copy() for frame in trajectory.frames]
+    return trajectory.info, frames, run
+
+
+def test_boundary_run_streams_every_frame(small_boundary, potential, short_md, tmp_path):
+    stages_seen = []
+    info, frames, run = collect(
+        small_boundary,
+        potential,
+        short_md,
+        tmp_path,
+        on_progress=lambda p: stages_seen.append(p.stage),
+    )
+    assert list(dict.fromkeys(stages_seen)) == [
+        "minimise",
+        "anneal",
+        "quench",
+        "npt",
+        "nvt",
+        "production",
+    ]
+    assert len(frames) == info.n_frames == 11
+    assert info.frame_interval_ps == pytest.approx(0.02)
+    assert info.species.tolist() == small_boundary.species.tolist()
+    # Only the normal was free.
+    assert info.cell[:2] == pytest.approx(small_boundary.cell[:2])
+    assert info.cell[2, 2] != small_boundary.cell[2, 2]
+    assert info.cell[2, 2] == pytest.approx(small_boundary.cell[2, 2], rel=0.1)
+    step = np.abs(np.diff(frames, axis=0)).max()
+    assert 0 < step < 2.0  # unwrapped: no ion jumps by a cell edge
+    assert run.mean_temperature_K == pytest.approx(short_md.temperature_K, rel=0.15)
+
+
+def test_frames_keep_the_order_and_the_chemistry(small_boundary, potential, short_md, tmp_path):
+    info, frames, _ = collect(small_boundary, potential, short_md, tmp_path)
+    last = wrap(frames[-1], info.cell)
+    zr, oxygen = last[info.species == ZR], last[info.species == O]
+    pairs = pairs_within(zr, info.cell, 2.7, others=oxygen)
+    mean_coordination = len(pairs.i) / len(zr)
+    assert 5.0 < mean_coordination < 6.5  # octahedra survive: frames are in the order of species
+
+
+def test_grains_are_held_while_the_cores_are_disordered(
+    small_boundary, potential, short_md, tmp_path
+):
+    md = short_md.model_copy(update={"npt_ps": 0.002, "nvt_ps": 0.002})
+    stages = [
+        s for s in boundary_stages(md, seed=1) if s.name in ("anneal", "quench", "production")
+    ]
+    # Production of one step right after the quench shows what the quench left.
+    info, frames, _ = collect(small_boundary, potential, md, tmp_path, stages=tuple(stages))
+    gap = (frames[0] - small_boundary.positions) @ np.linalg.inv(info.cell)
+    moved = np.linalg.norm((gap - np.round(gap)) @ info.cell, axis=1)
+    assert moved[~small_boundary.core].max() < 1e-6
+    assert np.median(moved[small_boundary.core]) > 0.2
+
+
+def test_bulk_run_relaxes_all_edges_to_one_cubic_edge(potential, short_md, tmp_path):
+    stages = bulk_stages(short_md, npt_ps=0.4, production_ps=0.1, seed=3)
+    info, _, _ = collect(build_bulk(1, 13.0, 0), potential, short_md, tmp_path, stages=stages)
+    edges = np.diag(info.cell)
+    assert edges == pytest.approx(edges[0])
+    assert edges[0] != pytest.approx(13.0, abs=1e-6)
+
+
+def test_the_same_seed_gives_the_same_trajectory(potential, short_md, tmp_path):
+    bulk = build_bulk(1, 13.185, 0)
+    stages = bulk_stages(short_md, npt_ps=0.05, production_ps=0.05, seed=5)
+    runs = [collect(bulk, potential, short_md, tmp_path / n, stages=stages)[1] for n in "ab"]
+    assert np.array_equal(runs[0][-1], runs[1][-1])
+
+
+def test_nve_energy_is_conserved(potential, short_md, tmp_path):
+    """Two fs keeps the energy of hot LLZO: drift below 1 meV per ion and ps."""
+    md = short_md.model_copy(update={"pppm_accuracy": 1e-5})
+    bulk = build_bulk(1, 13.185, 0)
+    minimise, npt, _, production = bulk_stages(md, npt_ps=0.3, production_ps=1.0, seed=2)
+    from dataclasses import replace
+
+    nve = replace(production, setup=("fix stage all nve",))
+    with run_md(
+        bulk,
+        potential,
+        (minimise, npt, nve),
+        md,
+        folder=tmp_path,
+        stall_s=60,
+        on_progress=lambda p: None,
+    ) as run:
+        for _ in run.trajectory().frames:
+            pass
+    log = (tmp_path / "lammps.log").read_text().splitlines()
+    energies = []
+    in_nve = False
+    for line in log:
+        in_nve = in_nve or "fix stage all nve" in line
+        parts = line.split()
+        if in_nve and len(parts) >= 5 and parts[0].isdigit():
+            energies.append(float(parts[4]))
+    assert len(energies) > 20
+    drift = abs(energies[-1] - energies[1]) / bulk.n_ions / 1.0
+    assert drift < 1e-3
+
+
+def test_a_killed_child_is_an_error_with_its_signal(small_boundary, potential, short_md, tmp_path):
+    def kill(progress):
+        if progress.stage == "npt":
+            for child in psutil.Process().children():
+                if "gbopt.md.child" in " ".join(child.cmdline()):
+                    os.kill(child.pid, signal.SIGKILL)
+
+    with pytest.raises(MDError, match="SIGKILL") as caught:
+        collect(small_boundary, potential, short_md, tmp_path, on_progress=kill)
+    assert caught.value.stage == "npt"
+    assert "all npt temp" in caught.value.log_tail
+
+
+def test_a_hung_child_is_ended(small_boundary, potential, short_md, tmp_path):
+    def stop(progress):
+        if progress.stage == "nvt":
+            for child in psutil.Process().children():
+                if "gbopt.md.child" in " ".join(child.cmdline()):
+                    os.kill(child.pid, signal.SIGSTOP)
+
+    with pytest.raises(MDError, match="reported nothing for 1 s"):
+        collect(small_boundary, potential, short_md, tmp_path, on_progress=stop, stall_s=1)
+    leftovers = [
+        c for c in psutil.Process().children() if "gbopt.md.child" in " ".join(c.cmdline())
+    ]
+    assert leftovers == []
+
+
+def test_a_blow_up_is_an_error(small_boundary, potential, short_md, tmp_path):
+    md = short_md.model_copy(update={"timestep_ps": 0.1, "frame_ps": 0.1, "npt_ps": 20.0})
+    with pytest.raises(MDError) as caught:
+        collect(small_boundary, potential, md, tmp_path)
+    assert caught.value.stage in ("anneal", "quench", "npt", "nvt", "production")
+    assert caught.value.log_tail
+
+
+def test_a_lammps_error_names_its_cause(small_boundary, potential, short_md, tmp_path):
+    from dataclasses import replace
+
+    first, *rest = boundary_stages(short_md, seed=1)
+    broken = replace(first, setup=("fix nonsense all no/such/fix",))
+    with pytest.raises(MDError, match="no/such/fix"):
+        collect(small_boundary, potential, short_md, tmp_path, stages=(broken, *rest))
+
+
+def test_missing_libmpi_is_an_environment_problem(
+    small_boundary, potential, short_md, tmp_path, monkeypatch
+):
+    """A child whose Python prefix has no libmpi says so before any MD."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import ctypes\n"
+        "class Refuse(ctypes.CDLL):\n"
+        "    def __init__(self, name, *a, **k):\n"
+        "        if name and 'libmpi' in str(name):\n"
+        "            raise OSError('libmpi.so.12: cannot open shared object file')\n"
+        "        super().__init__(name, *a, **k)\n"
+        "ctypes.CDLL = Refuse\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(EnvironmentProblem, match=r"libmpi\.so\.12"):
+        collect(small_boundary, potential, short_md, tmp_path / "run")
+
+
+def test_request_says_what_was_run(small_boundary, potential, short_md, tmp_path):
+    collect(small_boundary, potential, short_md, tmp_path)
+    request = json.loads((tmp_path / "request.json").read_text())
+    assert "pair_coeff 1 4 632.1018 0.2906 0.0" in request["potential"]
+    assert request["frame_steps"] == frame_steps(short_md) == 10
+    npt = next(s for s in request["stages"] if s["name"] == "npt")
+    assert any("z 1.01325 1.01325" in line for line in npt["setup"])
