@@ -63,7 +63,7 @@ BAD = {
     "negative seed": (GOOD.replace("seed = 1", "seed = -1"), r"'seed' = -1"),
     "no TOML": ("name = test", r"not valid TOML"),
     "key twice": (GOOD + 'timestep_ps = "1 fs"\n', r"not valid TOML"),
-    "section as value": ("md = 3\n" + GOOD.split("[md]")[0], r"'md' = 3"),
+    "section as value": ("md = 3\n" + GOOD.split("[md]", maxsplit=1)[0], r"'md' = 3"),
 }
 
 
@@ -89,24 +89,26 @@ def test_a_binary_file_is_refused(tmp_path):
         load_campaign(file)
 
 
-@given(st.text(max_size=200))
-def test_any_text_is_read_or_refused_with_a_hint(text):
+def refusal(text):
+    """The error that a text is refused with, if it is."""
     try:
         parse_campaign(text, "any.toml")
     except ConfigError as error:
-        assert error.hint
+        return error
+    return None
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_read_or_refused_with_a_hint(text):
+    assert refusal(text) is None or refusal(text).hint
 
 
 @given(
     key=st.sampled_from(["production_ps", "temperature_K", "frame_ps", "npt_ps", "potential"]),
-    value=st.one_of(
-        st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans()
-    ),
+    value=st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans()),
 )
 def test_any_value_is_read_or_refused_naming_its_field(key, value):
     text = GOOD.replace('production_ps = "0.2 ns"', "")
     shown = str(value).lower() if isinstance(value, bool) else repr(value)
-    try:
-        parse_campaign(text + f"{key} = {shown}\n", "any.toml")
-    except ConfigError as error:
-        assert key in error.message
+    error = refusal(text + f"{key} = {shown}\n")
+    assert error is None or key in error.message

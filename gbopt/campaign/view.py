@@ -30,6 +30,8 @@ class CampaignView:
     events: tuple[dict[str, Any], ...]
     """The trace."""
     bulk: BulkReference | None
+    is_running: bool
+    """Whether a process runs the campaign now."""
 
     @classmethod
     def of(cls, path: Path) -> CampaignView:
@@ -52,6 +54,7 @@ class CampaignView:
             running=tuple(folder.progress()),
             events=tuple(folder.events()),
             bulk=bulk,
+            is_running=folder.is_running(),
         )
 
     @cached_property

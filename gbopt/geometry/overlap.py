@@ -167,8 +167,8 @@ def _unit_around(
 def shortest_by_pair(
     positions: NDArray[np.float64], species: NDArray[np.int8], cell: NDArray[np.float64]
 ) -> dict[str, float]:
-    """Shortest distance of each pair of species up to 3.4 A, keyed such as ``Li-O``."""
-    pairs = pairs_within(wrap(positions, cell), cell, 3.4)
+    """Shortest distance of each pair of species up to 3 A, keyed such as ``Li-O``."""
+    pairs = pairs_within(wrap(positions, cell), cell, 3.0)
     low = np.minimum(species[pairs.i], species[pairs.j]).astype(int)
     high = np.maximum(species[pairs.i], species[pairs.j]).astype(int)
     shortest = np.full((4, 4), np.inf)

@@ -28,6 +28,8 @@ from gbopt.store.files import append_line, read_lines, write_atomic
 FORMAT = 1
 EVALUATION = "evaluation.json"
 PROGRESS = "progress.json"
+# Longer than `is_running` holds the lock to look.
+_LOCK_PATIENCE_S = 1.0
 
 
 def utc_now() -> str:
@@ -158,7 +160,7 @@ class RunFolder:
         """
         lock = FileLock(self.path / ".run.lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=_LOCK_PATIENCE_S)
         except Timeout:
             raise RunFolderError(
                 f"another gbopt process is running the campaign in {self.path}",
@@ -168,6 +170,16 @@ class RunFolder:
             yield
         finally:
             lock.release()
+
+    def is_running(self) -> bool:
+        """Whether a process holds the folder now."""
+        try:
+            with FileLock(self.path / ".run.lock", timeout=0):
+                return False
+        except Timeout:
+            return True
+        except OSError:
+            return False  # a read-only copy of a folder: nobody runs it here
 
     def study_lock(self) -> FileLock:
         """Lock around proposing and telling, shared by the workers of a campaign."""

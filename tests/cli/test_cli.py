@@ -117,7 +117,8 @@ def test_build_writes_a_structure(suffix, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("plane", "name"), [("4 2 0", "gb.cif"), ("4 1", "gb.cif"), ("a", "gb.cif"), ("4 1 0", "gb.pdb")]
+    ("plane", "name"),
+    [("4 2 0", "gb.cif"), ("4 1", "gb.cif"), ("a", "gb.cif"), ("4 1 0", "gb.pdb")],
 )
 def test_build_refuses_what_it_cannot_do(plane, name, tmp_path):
     done = gbopt("build", "--plane", plane, "--out", tmp_path / name)

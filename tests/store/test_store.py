@@ -58,9 +58,9 @@ def test_an_unwritable_place_is_said(tmp_path):
 
 
 def test_one_process_at_a_time(folder):
-    with folder.exclusive(), pytest.raises(RunFolderError, match="another gbopt process"):
-        with RunFolder.open_(folder.path).exclusive():
-            pass
+    refused = pytest.raises(RunFolderError, match="another gbopt process")
+    with folder.exclusive(), refused, RunFolder.open_(folder.path).exclusive():
+        pass
     with folder.exclusive():
         pass
 

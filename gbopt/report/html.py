@@ -1,0 +1,188 @@
+"""The report page: one HTML file that needs no network, for a screen, a phone or paper."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+import plotly.io
+from plotly.offline import get_plotlyjs
+
+from gbopt.campaign.view import CampaignView
+from gbopt.errors import RunFolderError
+from gbopt.model.observables import QUANTITIES
+from gbopt.report import figures, sections, series, tables
+from gbopt.store.files import write_atomic
+
+_HEADERS = {
+    "log10_objective": "log10 objective",
+    "gb_ohm_cm": "GB resistivity (ohm cm)",
+    "asr_ohm_cm2": "ASR (ohm cm2)",
+    "width_A": "measured width (A)",
+}
+# Named one by one: the default buttons include some that lead to a web service.
+_PLOT_CONFIG = {
+    "displaylogo": False,
+    "plotlyServerURL": "",
+    "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+    "responsive": True,
+}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure with everything that stands around it."""
+
+    key: str
+    caption: str
+    alt: str
+    """What a reader who cannot see the figure is told."""
+    figure: Any
+    rows: series.Rows
+
+    @property
+    def html(self) -> str:
+        """The figure as an HTML fragment that relies on plotly.js being loaded."""
+        fragment: str = plotly.io.to_html(
+            self.figure,
+            config=_PLOT_CONFIG,
+            include_plotlyjs=False,
+            full_html=False,
+            div_id=f"plot-{self.key}",
+        )
+        return fragment
+
+    @property
+    def csv(self) -> str:
+        """The numbers of the figure."""
+        return series.csv_text(self.rows)
+
+    @property
+    def download(self) -> str:
+        """The same as a link that holds its own content."""
+        return f"data:text/csv;charset=utf-8,{quote(self.csv)}"
+
+
+def write_report(view: CampaignView, target: Path) -> None:
+    """Write the report of a campaign as one HTML file.
+
+    Args:
+        view: the campaign, running or not.
+        target: the file; an old one is replaced.
+
+    Raises:
+        RunFolderError: the file cannot be written.
+    """
+    problem = "it is a folder" if target.is_dir() else None
+    if problem is None:
+        page = render(view)
+        try:
+            write_atomic(target, page)
+        except OSError as error:
+            problem = error.strerror or str(error)
+    if problem is not None:
+        raise RunFolderError(
+            f"cannot write the report {target}: {problem}",
+            hint="name a file in a folder you may write to with --out",
+        )
+
+
+def render(view: CampaignView) -> str:
+    """Return the page as text."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("gbopt.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    charts = _charts(view)
+    return environment.get_template("report.html.j2").render(
+        view=view,
+        tables=tables,
+        sections=sections,
+        charts=charts,
+        header=lambda key: _HEADERS.get(key, key.replace("_", " ")),
+        path=shlex.quote(str(view.path)),
+        as_of=view.events[-1]["time_utc"] if view.events else None,
+        plotly_js=get_plotlyjs() if charts else "",
+    )
+
+
+def _charts(view: CampaignView) -> dict[str, Chart]:
+    """All figures by key; none before an evaluation has finished."""
+    rows = series.landscape(view)
+    if not rows:
+        return {}
+    quantity = QUANTITIES[view.config.search.objective]
+    axis = f"log<sub>10</sub>({quantity.label} / {quantity.unit})"
+    charts = [
+        _convergence(view, axis),
+        Chart(
+            "geometry",
+            "Objective against misorientation. Symbols show the mean plane, colours the width "
+            "of the disordered slab; bars are one standard error, ≤ and ≥ mark bounds.",
+            f"Scatter plot of {len(rows)} evaluations: log10 {quantity.label} against the "
+            f"misorientation angle, {_span(rows, 'misorientation_deg')} deg.",
+            figures.misorientation(rows, axis),
+            rows,
+        ),
+        _composition("LER", "Li enrichment ratio (LER)", rows, axis),
+        _composition("OVC", "O-vacancy fraction (OVC)", rows, axis),
+        _profiles(view),
+    ]
+    return {chart.key: chart for chart in charts if chart}
+
+
+def _convergence(view: CampaignView, axis: str) -> Chart:
+    rows = series.convergence(view)
+    failed = sum(r["log10_objective"] is None for r in rows)
+    return Chart(
+        "convergence",
+        "Every evaluation with its standard error. Open circles are suspect: a check failed. "
+        "Crosses above are failed evaluations, which have no value; ≤ and ≥ mark bounds.",
+        f"{len(rows)} evaluations in order of completion, {failed} of them failed; log10 "
+        f"objective {_span(rows, 'log10_objective')}.",
+        figures.convergence(rows, axis),
+        rows,
+    )
+
+
+def _composition(key: str, title: str, rows: series.Rows, axis: str) -> Chart | None:
+    if all(r[key] is None for r in rows):
+        return None
+    return Chart(
+        key,
+        f"Objective against {title} of the core; bars are one standard error.",
+        f"Scatter plot of the log10 objective against the {title}, {_span(rows, key)}.",
+        figures.composition(rows, key, title, axis),
+        rows,
+    )
+
+
+def _profiles(view: CampaignView) -> Chart | None:
+    evaluation = series.profiled(view)
+    rows = series.profiles(view, evaluation) if evaluation else []
+    if evaluation is None or not rows:
+        return None
+    return Chart(
+        "profiles",
+        f"Trial {evaluation.trial}, {evaluation.spec.label}: number densities and Li "
+        "diffusivity along the normal. Bands are one standard error, dashed lines the two "
+        "boundary planes, shades the nominal cores.",
+        f"Profiles of trial {evaluation.trial} across both boundaries: density of O "
+        f"{_span(rows, 'O_per_A3')}, Li {_span(rows, 'Li_per_A3')} and La+Zr "
+        f"{_span(rows, 'LaZr_per_A3')} per cubic angstrom; D_z of Li "
+        f"{_span(rows, 'D_z_cm2_s')} cm2/s.",
+        figures.profiles(rows, evaluation),
+        rows,
+    )
+
+
+def _span(rows: series.Rows, key: str) -> str:
+    values = [r[key] for r in rows if r[key] is not None]
+    return f"{min(values):.3g} to {max(values):.3g}"
