@@ -74,15 +74,27 @@ def pairs_within(
         others: (m, 3) A, the ions j, wrapped; without it pairs among ``positions`` are given,
             each once (i < j, or an ion with its own image, twice).
     """
-    targets = positions if others is None else others
-    cloud, source = with_images(targets, cell, cutoff_A)
+    if others is None:
+        return _pairs_among(positions, cell, cutoff_A)
+    cloud, source = with_images(others, cell, cutoff_A)
     found = cKDTree(positions).sparse_distance_matrix(
         cKDTree(cloud), cutoff_A, output_type="ndarray"
     )
-    i, image, distance = found["i"], found["j"], found["v"]
-    j = source[image]
-    keep = (
-        np.ones(len(i), dtype=bool) if others is not None else (i < j) | ((i == j) & (image != i))
-    )
-    i, image, j, distance = i[keep], image[keep], j[keep], distance[keep]
-    return Pairs(i, j, cloud[image] - positions[i], distance)
+    i, image = found["i"], found["j"]
+    return Pairs(i, source[image], cloud[image] - positions[i], found["v"])
+
+
+def _pairs_among(
+    positions: NDArray[np.float64], cell: NDArray[np.float64], cutoff_A: float
+) -> Pairs:
+    """Pairs of one set: a tree of ions and images, each pair of ions kept once."""
+    cloud, source = with_images(positions, cell, cutoff_A)
+    # Of each pair the first index is the lower: an original, unless both are images.
+    found = cKDTree(cloud).query_pairs(cutoff_A, output_type="ndarray")
+    found = found[found[:, 0] < len(positions)]
+    i, image = found[:, 0], found[:, 1]
+    # (i, image of j) and (j, image of i) are one pair: the one with i <= j stays.
+    kept = (image < len(positions)) | (i <= source[image])
+    i, image = i[kept], image[kept]
+    vector = cloud[image] - positions[i]
+    return Pairs(i, source[image], vector, np.sqrt(np.einsum("ij,ij->i", vector, vector)))

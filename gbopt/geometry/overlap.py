@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gbopt.crystal.neighbours import pairs_within, wrap
+from gbopt.crystal.neighbours import Pairs, pairs_within, wrap
 from gbopt.model.bicrystal import LA, SPECIES, ZR, O
 
 # Shortest distances in A over 41 DFT-relaxed LLZO boundaries (W. Xie et al., Adv. Energy
@@ -33,10 +33,16 @@ PUSH_A = PUSH_FRACTION * RELAXED_MINIMUM_A
 
 # Share of the separation that each species takes: cations hardly leave their sites.
 _MOBILITY = np.array([1.0, 0.3, 0.2, 1.0])
-_PUSH_STEPS = 40
-_TOLERANCE_A = 0.02
-_SKIN_A = 0.8
-_MOBILE_DEPTH_A = 5.0
+_PUSH_ROUNDS = 12
+_PUSH_STEPS = 20
+_DAMPING = 0.8
+_JOLT_A = 0.6
+# Around the mobile slab, the crystal that displaced ions can run into.
+_REACH_A = 6.0
+# Pushing ends when every pair has this share of its PUSH_A: some way above the gate.
+_ENOUGH = 0.92
+_SKIN_A = 0.6
+DISORDER_A = 1.3
 
 
 class Framework(NamedTuple):
@@ -64,48 +70,99 @@ def depth(
     return nearest
 
 
-def overlap_score(
-    framework: Framework, cell: NDArray[np.float64], boundaries_A: tuple[float, ...]
-) -> float:
-    """Sum of squared overlaps (A^2) between ions of the two grains, against PUSH_A."""
-    reach = PUSH_A.max()
-    close = depth(framework.positions[:, 2], boundaries_A, cell[2, 2]) < reach
-    near = framework.take(close)
-    pairs = pairs_within(wrap(near.positions, cell), cell, reach)
-    lack = PUSH_A[near.species[pairs.i], near.species[pairs.j]] - pairs.distance
-    across = (near.grain[pairs.i] != near.grain[pairs.j]) & (lack > 0)
-    return float((lack[across] ** 2).sum())
+def disorder(
+    framework: Framework,
+    cell: NDArray[np.float64],
+    boundaries_A: tuple[float, ...],
+    core_width_A: float,
+    rng: np.random.Generator,
+) -> Framework:
+    """Displace every ion of the core slabs at random (Gaussian, DISORDER_A along each axis).
+
+    An anneal alone leaves a core of a few picoseconds crystalline: held between two grains it
+    superheats instead of melting. Started from displaced ions, minimisation and anneal end in
+    a glass of the slab's thickness.
+    """
+    core = depth(framework.positions[:, 2], boundaries_A, cell[2, 2]) <= core_width_A / 2
+    kicks = rng.normal(scale=DISORDER_A, size=framework.positions.shape)
+    return framework._replace(positions=framework.positions + kicks * core[:, None])
 
 
 def push_apart(
-    framework: Framework, cell: NDArray[np.float64], boundaries_A: tuple[float, ...]
+    framework: Framework,
+    cell: NDArray[np.float64],
+    boundaries_A: tuple[float, ...],
+    mobile_depth_A: float,
+    rng: np.random.Generator,
 ) -> Framework:
     """Move ions near the boundaries until pairs reach PUSH_A, as far as they can.
 
-    A steepest-descent of harmonic overlaps; ions deeper than 5 A in a grain stay.
+    A steepest descent of harmonic overlaps; ions deeper than ``mobile_depth_A`` stay. An ion
+    jammed between others is jolted at random and tried again.
     """
     positions = wrap(framework.positions, cell)
-    shallow = depth(positions[:, 2], boundaries_A, cell[2, 2])
-    zone = np.flatnonzero(shallow < _MOBILE_DEPTH_A + PUSH_A.max() + _SKIN_A)
+    # An ion displaced out of the core stays mobile: both its place and its site count.
+    place, site = (
+        depth(where[:, 2], boundaries_A, cell[2, 2]) for where in (positions, framework.sites)
+    )
+    zone = np.flatnonzero(place < mobile_depth_A + _REACH_A)
     species = framework.species[zone]
-    pairs = pairs_within(positions[zone], cell, PUSH_A.max() + _SKIN_A)
-    target = PUSH_A[species[pairs.i], species[pairs.j]]
-    weight = np.where(shallow[zone] < _MOBILE_DEPTH_A, _MOBILITY[species], 0.0)
-    moved = np.zeros((len(zone), 3))
-    for _ in range(_PUSH_STEPS):
-        vector = pairs.vector + moved[pairs.j] - moved[pairs.i]
-        distance = np.maximum(np.linalg.norm(vector, axis=1), 1e-6)
-        bad = distance < target - _TOLERANCE_A
-        if not bad.any():
+    mobile = np.minimum(place, site)[zone] < mobile_depth_A
+    weight = np.where(mobile, _MOBILITY[species], 0.0)
+    for _ in range(_PUSH_ROUNDS):
+        step, jammed = _separation(wrap(positions[zone], cell), species, weight, cell)
+        if not step.any():
             break
+        positions[zone] += step
+        jolt = rng.normal(scale=_JOLT_A, size=(len(jammed), 3))
+        positions[zone[jammed]] += jolt * weight[jammed][:, None]
+    return framework._replace(positions=positions)
+
+
+def _separation(
+    positions: NDArray[np.float64],
+    species: NDArray[np.int8],
+    weight: NDArray[np.float64],
+    cell: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Displacements that separate overlaps with one list of pairs, and the ions still jammed.
+
+    All displacements are zero where no pair is too close to begin with.
+    """
+    pairs = _touching(positions, species, weight, cell)
+    target = PUSH_A[species[pairs.i], species[pairs.j]]
+    enough = _ENOUGH * target
+    moved = np.zeros_like(positions)
+    distance = pairs.distance
+    for _ in range(_PUSH_STEPS):
+        if not (distance < enough).any():
+            break
+        bad = distance < target
         i, j = pairs.i[bad], pairs.j[bad]
-        # Each of the pair goes its share of the way; 0.8 damps ions with several overlaps.
-        share = 0.8 * (target[bad] - distance[bad]) / np.maximum(weight[i] + weight[j], 1e-9)
-        step = (share / distance[bad])[:, None] * vector[bad]
+        # Each of the pair goes its share of the way; damped for ions with several overlaps.
+        share = _DAMPING * (target - distance)[bad] / (weight[i] + weight[j])
+        step = (share / distance[bad])[:, None] * (pairs.vector + moved[pairs.j] - moved[pairs.i])[
+            bad
+        ]
         np.add.at(moved, i, -step * weight[i][:, None])
         np.add.at(moved, j, step * weight[j][:, None])
-    positions[zone] += moved
-    return framework._replace(positions=positions)
+        vector = pairs.vector + moved[pairs.j] - moved[pairs.i]
+        distance = np.maximum(np.sqrt(np.einsum("ij,ij->i", vector, vector)), 1e-6)
+    jammed = distance < enough
+    return moved, np.unique(np.concatenate([pairs.i[jammed], pairs.j[jammed]]))
+
+
+def _touching(
+    positions: NDArray[np.float64],
+    species: NDArray[np.int8],
+    weight: NDArray[np.float64],
+    cell: NDArray[np.float64],
+) -> Pairs:
+    """Pairs that may come too close while ions move by half the skin; one of them is mobile."""
+    pairs = pairs_within(positions, cell, PUSH_A.max() + _SKIN_A)
+    near = pairs.distance < PUSH_A[species[pairs.i], species[pairs.j]] + _SKIN_A
+    chosen = near & (weight[pairs.i] + weight[pairs.j] > 0) & (pairs.distance > 1e-6)
+    return Pairs(*(column[chosen] for column in pairs))
 
 
 def remove_units(

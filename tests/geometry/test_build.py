@@ -5,13 +5,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gbopt.crystal.neighbours import pairs_within
 from gbopt.errors import GeometryError
-from gbopt.geometry.build import build_bicrystal, build_bulk
+from gbopt.geometry.build import GAP_A, build_bicrystal, build_bulk
 from gbopt.geometry.gate import check
 from gbopt.geometry.lattice import tilts
 from gbopt.geometry.overlap import GATE_A, Framework, push_apart, remove_units
 from gbopt.geometry.slab import make_slab
-from gbopt.model.bicrystal import LA, ZR, O
+from gbopt.model.bicrystal import LA, LI, ZR, O
 from gbopt.model.spec import GBSpec
 
 SMALL = [t.plane for t in tilts(5.0, 30.0, 9.0)]
@@ -40,9 +41,10 @@ def test_every_boundary_is_neutral_gated_and_thick_enough(spec, lattice_A):
         ]
     grain_A = structure.boundaries_A[1]
     assert grain_A >= spec.crystal_A + structure.core_width_A - 1e-6
-    # A boundary's excess is a fraction of an Angstrom: the density is nearly that of bulk.
-    bulk_density = 192 / lattice_A**3
-    assert 0.9 < report.ions_per_A3 / bulk_density <= 1.0 + 1e-9
+    # The density is that of bulk but for the gap left at each boundary.
+    crystal = 192 * (structure.volume_A3 - 2 * GAP_A * structure.area_A2) / lattice_A**3
+    assert report.ions_per_A3 * structure.volume_A3 <= crystal + 1e-6
+    assert structure.n_ions >= 0.97 * crystal
 
 
 @slow
@@ -59,6 +61,36 @@ def test_seed_changes_the_structure_but_not_the_geometry_key():
     assert one.key != two.key
     a, b = build_bicrystal(one, 13.1), build_bicrystal(two, 13.1)
     assert not np.array_equal(a.positions, b.positions)
+
+
+def test_cores_are_disordered_and_grains_are_crystal():
+    structure = build_bicrystal(GBSpec(plane=(4, 1, 0), width_layers=3, crystal_A=16, seed=4), 13.0)
+    framework = structure.species != LI
+    gap = (structure.positions - structure.sites) @ np.linalg.inv(structure.cell)
+    moved = np.linalg.norm((gap - np.round(gap)) @ structure.cell, axis=1)
+    z, length = structure.sites[:, 2], structure.length_A
+    depth = np.min([np.minimum(abs(z - b), length - abs(z - b)) for b in structure.boundaries_A], 0)
+    inside = framework & (depth < structure.core_width_A / 2)
+    deep = framework & (depth > structure.core_width_A / 2 + 4.0)
+    assert np.median(moved[inside]) > 1.0
+    assert moved[deep].max() < 1e-9
+
+
+def test_the_grains_are_turned_by_the_misorientation():
+    """Zr neighbours at a*sqrt(3)/4 lie along <111>: measure each grain's orientation from them."""
+    spec = GBSpec(plane=(4, 1, 0), width_layers=2, crystal_A=26, seed=1)
+    lattice_A = 13.0
+    structure = build_bicrystal(spec, lattice_A)
+    bonds = []
+    for grain in (0, 1):
+        chosen = (structure.species == ZR) & (structure.grain == grain) & ~structure.core
+        zr = structure.positions[chosen]
+        pairs = pairs_within(zr, structure.cell, lattice_A * 3**0.5 / 4 + 0.1)
+        in_plane = pairs.vector[:, 1:]  # tilt axis along x: <111> projects to <110>
+        angle = np.degrees(np.arctan2(in_plane[:, 0], in_plane[:, 1])) % 90
+        bonds.append(np.median(angle))
+    turned = abs(bonds[0] - bonds[1]) % 90
+    assert min(turned, 90 - turned) == pytest.approx(spec.misorientation_deg, abs=0.1)
 
 
 def test_core_marks_the_ions_within_half_the_width_of_a_boundary():
@@ -113,7 +145,8 @@ def framework_of(positions, species):
 def test_push_apart_separates_an_overlap_and_moves_oxygen_more_than_zirconium():
     cell = np.eye(3) * 20.0
     framework = framework_of([[10, 10, 0.3], [10, 10, 1.4]], [ZR, O])
-    pushed = push_apart(framework, cell, (0.0, 10.0))
+    rng = np.random.default_rng(0)
+    pushed = push_apart(framework, cell, (0.0, 10.0), 5.0, rng)
     moved = np.linalg.norm(pushed.positions - framework.positions, axis=1)
     assert np.linalg.norm(pushed.positions[0] - pushed.positions[1]) > GATE_A[ZR, O]
     assert moved[1] > 3 * moved[0]
