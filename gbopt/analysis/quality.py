@@ -17,7 +17,11 @@ from gbopt.model.evaluation import QualityFlag
 
 MIN_HOPS = 50.0
 """Below this the Poisson error alone is 14 % of the core's diffusivity, or more."""
+MIN_LAG_PS = 3.0
+"""Two to three residence times of Li in LLZO near 1100 K (1-3 ps): jumps back are over."""
 MIN_EXPONENT = 0.6
+MAX_EXPONENT = 1.25
+"""Above it ions still fly freely: the exponent of diffusion is 1, of free flight 2."""
 MIN_GRAIN_RATIO = 0.75
 TREND_CHANCE = 0.01
 """Chance that a run without a trend is flagged."""
@@ -37,7 +41,9 @@ def transport_flags(
     cores = core_windows(boundaries_A, core_width_A)
     return (
         _hops(profile.n_hops(*cores)),
+        _long_lag(profile.lag_ps),
         _diffusive(profile.msd_exponent(*cores), profile.lag_ps),
+        _not_ballistic(profile.msd_exponent(*cores), profile.lag_ps),
         _thick_grains(figures, bulk),
         _equilibrated(profile),
         _agreement(figures),
@@ -73,6 +79,30 @@ def _hops(hops: float) -> QualityFlag:
         passed=f"Li made about {hops:.0f} hops in the boundary cores, as D_z tells them.",
         failed=f"Li made only about {hops:.0f} hops in the boundary cores, too few to measure "
         "their resistance: run production for longer or at a higher temperature.",
+    )
+
+
+def _long_lag(lag_ps: float) -> QualityFlag:
+    return _flag(
+        "lag",
+        lag_ps < MIN_LAG_PS,
+        lag_ps,
+        MIN_LAG_PS,
+        passed=f"a lag of {lag_ps:g} ps is longer than Li jumps back in at 1000 K and above.",
+        failed=f"a lag of {lag_ps:g} ps counts jumps back as diffusion: raise analysis.lag_ps.",
+    )
+
+
+def _not_ballistic(exponent: float, lag_ps: float) -> QualityFlag:
+    return _flag(
+        "core_ballistic",
+        exponent > MAX_EXPONENT,
+        exponent,
+        MAX_EXPONENT,
+        level="fail",
+        passed=f"Li in the cores no longer flies freely at a lag of {lag_ps:g} ps.",
+        failed=f"at a lag of {lag_ps:g} ps Li still flies freely (exponent {exponent:.2f}), so "
+        "no diffusivity was measured: raise analysis.lag_ps.",
     )
 
 

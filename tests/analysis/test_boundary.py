@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -182,3 +183,14 @@ def test_flag_of_a_drifting_resistance(bulk: BulkTransport) -> None:
     profile = profile_of(two_boundaries(5.0, 5.0), 0)
     profile.sum_sq[...] *= (2.0 ** np.arange(5))[:, None, None]
     assert flags_of(profile, bulk)["equilibrated"].level == "warn"
+
+
+def test_flags_of_a_lag_that_sees_free_flight(bulk: BulkTransport) -> None:
+    profile = profile_of(two_boundaries(5.0, 5.0), 0)
+    # Free flight: squared displacements grow as the square of time.
+    profile.sum_sq[1] = 4 * profile.sum_sq[0] * (profile.counts[1] / profile.counts[0])[..., None]
+    short = replace(profile, lag_ps=0.05)
+    flags = flags_of(short, bulk.model_copy(update={"lag_ps": 0.05}))
+    assert flags["core_ballistic"].level == "fail"
+    assert flags["lag"].level == "warn"
+    assert "analysis.lag_ps" in flags["lag"].message
