@@ -8,10 +8,12 @@ from typing import NamedTuple
 from gbopt.analysis.bulk import BulkTransport, require_comparable
 from gbopt.analysis.profile import TransportProfile
 from gbopt.analysis.slabs import Planes, boundary_windows, core_windows, grain_centres
-from gbopt.analysis.statistics import PerBoundary, propagate
+from gbopt.analysis.statistics import PerBoundary, propagate, widened
 from gbopt.model.observables import Estimate
 from gbopt.units import ANGSTROM_CM
 
+LEAST_WIDTH_A = 3.0
+"""About one atomic layer: the least measured width that a resistivity is given over."""
 UNRESOLVED_DEX = 0.43
 """log10(e): the error in decades of a value that equals its standard error."""
 
@@ -52,8 +54,8 @@ def boundary_observables(
         bulk: the bulk crystal at the same temperature and lag.
         boundaries_A: z of the two boundary planes.
         core_width_A: nominal width w of the core slab.
-        measured_width: width from the structure, A; figures over a width that is not above zero
-            are left out.
+        measured_width: width from the structure, A; figures over a width below
+            ``LEAST_WIDTH_A`` are left out, since a coherent boundary has none to divide by.
 
     Raises:
         AnalysisError: bulk of another temperature or lag, or a slab without Li.
@@ -64,8 +66,9 @@ def boundary_observables(
     windows = boundary_windows(boundaries_A, length_A)
     widths = (None, None) if measured_width is None else measured_width.each
 
+    halves = profile.resistance(windows[0]), profile.resistance(windows[1])
     cell = _excess(
-        _Slab(_half(profile.resistance()), length_A / 2),
+        _Slab(widened(_half(profile.resistance()), halves), length_A / 2),
         bulk,
         core_width_A,
         None if measured_width is None else measured_width.mean,
@@ -75,9 +78,9 @@ def boundary_observables(
     cell["D_grain_normal"] = profile.series_diffusivity(*grain_centres(boundaries_A, length_A))
 
     first, second = (
-        _excess(_Slab(profile.resistance(window), window[1] - window[0]), bulk, core_width_A, width)
+        _excess(_Slab(half, window[1] - window[0]), bulk, core_width_A, width)
         | {"D_core_normal": profile.series_diffusivity(core)}
-        for window, core, width in zip(windows, cores, widths, strict=True)
+        for half, window, core, width in zip(halves, windows, cores, widths, strict=True)
     )
     return BoundaryObservables(cell, (first, second))
 
@@ -141,7 +144,7 @@ def _excess(
             bound=total.bound,
         ),
     }
-    if measured_width_A is not None and measured_width_A.value > 0:
+    if measured_width_A is not None and measured_width_A.value >= LEAST_WIDTH_A:
         figures["gb_resistivity_measured_width"] = _resistivity(slab, bulk, asr, measured_width_A)
     return figures
 

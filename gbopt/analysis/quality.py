@@ -14,6 +14,7 @@ from gbopt.analysis.bulk import BulkTransport
 from gbopt.analysis.profile import TransportProfile
 from gbopt.analysis.slabs import Planes, core_windows
 from gbopt.model.evaluation import QualityFlag
+from gbopt.model.observables import Estimate
 
 MIN_HOPS = 50.0
 """Below this the Poisson error alone is 14 % of the core's diffusivity, or more."""
@@ -23,6 +24,7 @@ MIN_EXPONENT = 0.6
 MAX_EXPONENT = 1.25
 """Above it ions still fly freely: the exponent of diffusion is 1, of free flight 2."""
 MIN_GRAIN_RATIO = 0.75
+MIN_WIDTH_RATIO, MAX_WIDTH_RATIO = 0.5, 1.5
 TREND_CHANCE = 0.01
 """Chance that a run without a trend is flagged."""
 MAX_DISAGREEMENT_SIGMA = 3.0
@@ -47,6 +49,20 @@ def transport_flags(
         _thick_grains(figures, bulk),
         _equilibrated(profile),
         _agreement(figures),
+    )
+
+
+def width_flag(measured: Estimate, nominal_A: float) -> QualityFlag:
+    """Whether the cores were disordered over about the width that was asked for."""
+    ratio = measured.value / nominal_A
+    return _flag(
+        "width_realised",
+        not MIN_WIDTH_RATIO <= ratio <= MAX_WIDTH_RATIO,
+        ratio,
+        MIN_WIDTH_RATIO,
+        passed=f"the disordered slabs measure {ratio:.2f} of their nominal width.",
+        failed=f"the disordered slabs measure {ratio:.2f} of their nominal width, so figures over "
+        "that width mislead: compare area-specific resistances instead.",
     )
 
 

@@ -21,7 +21,6 @@ from gbopt.model.trajectory import TrajectoryInfo
 ZR_O_CUTOFF_A = 2.7
 """Between the first Zr-O shell (2.11 A in the crystal) and the second (above 3.5 A)."""
 ZR_O_BONDS = 6
-O_SITES_PER_CELL = 96
 CATIONS_PER_CELL = 40
 """24 La and 16 Zr in the cubic cell of the crystal."""
 DISPLACED_A = 1.0
@@ -30,17 +29,18 @@ SAMPLES_PER_SEGMENT = 10
 
 
 class OxygenVacancies:
-    """Counts the O missing from the ZrO6 octahedra of the cores.
+    """Counts the O missing from the ZrO6 octahedra of the cores: a descriptor of O vacancies.
 
-    In garnet LLZO every O belongs to exactly one octahedron, so the share of missing Zr-O bonds
-    is the share of missing O. Some ten frames of each segment are looked at.
+    In crystalline LLZO every O belongs to exactly one octahedron, so the share of missing Zr-O
+    bonds is the share of missing O. In a disordered core some O bind no Zr or two, and the
+    share tells of under-coordination as well: it is not a concentration. Some ten frames of
+    each segment are looked at.
 
     Args:
         info: what the trajectory is.
         boundaries_A: z of the two boundary planes.
         core_width_A: thickness of the core slabs.
         segments: disjoint time segments behind the error bars.
-        lattice_A: lattice parameter of the crystal, for the density of O sites.
     """
 
     def __init__(
@@ -50,7 +50,6 @@ class OxygenVacancies:
         boundaries_A: Planes,
         core_width_A: float,
         segments: int,
-        lattice_A: float,
     ) -> None:
         stride = max(1, info.n_frames // segments // SAMPLES_PER_SEGMENT)
         self._sampler = Sampler(info.n_frames, segments, stride)
@@ -60,7 +59,6 @@ class OxygenVacancies:
         cores = core_windows(boundaries_A, core_width_A)
         self._regions = [[core] for core in cores]
         self._regions.append(list(grain_centres(boundaries_A, info.length_A)))
-        self._lattice_A = lattice_A
         # (segment, region): the two cores, then the centres of the grains together.
         self._octahedra = np.zeros((segments, 3))
         self._missing = np.zeros((segments, 3))
@@ -80,30 +78,24 @@ class OxygenVacancies:
                 self._octahedra[when[0], region] += np.count_nonzero(chosen)
                 self._missing[when[0], region] += missing[chosen].sum()
 
-    def fraction(self) -> PerBoundary:
-        """Share of O missing in each core, less that in the central third of the grains.
+    def result(self) -> PerBoundary:
+        """Share of Zr-O bonds missing in each core, less that in the central third of the grains.
 
         Raises:
             AnalysisError: fewer frames came than were announced, or a slab without Zr.
         """
-        return self._scaled(1.0, "")
-
-    def concentration(self) -> PerBoundary:
-        """The fraction times the density of O sites in the crystal, 96/a^3, in cm-3."""
-        return self._scaled(O_SITES_PER_CELL / self._lattice_A**3 * 1e24, "cm-3")
-
-    def _scaled(self, factor: float, unit: str) -> PerBoundary:
         self._sampler.require_complete()
 
-        def vacancies(mask: Mask) -> NDArray[np.float64]:
-            share = self._missing[mask].sum(axis=0) / self._octahedra[mask].sum(axis=0)
-            excess: NDArray[np.float64] = factor * (share[:2] - share[2]) / ZR_O_BONDS
+        def missing(mask: Mask) -> NDArray[np.float64]:
+            bonds = ZR_O_BONDS * self._octahedra[mask].sum(axis=0)
+            share = self._missing[mask].sum(axis=0) / bonds
+            excess: NDArray[np.float64] = share[:2] - share[2]
             return excess
 
         return over_boundaries(
-            vacancies,
+            missing,
             len(self._missing),
-            unit=unit,
+            unit="",
             method="missing Zr-O bonds within 2.7 A, core less grain centres; segments",
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from gbopt.analysis.boundary import boundary_observables
 from gbopt.analysis.composition import Composition
-from gbopt.analysis.quality import transport_flags
+from gbopt.analysis.quality import transport_flags, width_flag
 from gbopt.analysis.statistics import PerBoundary
 from gbopt.analysis.structure import BoundaryWidth, OxygenVacancies
 from gbopt.analysis.transport import LiTransport
@@ -59,7 +60,6 @@ class Meters:
             boundaries_A=self._boundaries,
             core_width_A=structure.core_width_A,
             segments=analysis.segments,
-            lattice_A=structure.lattice_A,
         )
         self._width = BoundaryWidth(
             info,
@@ -94,8 +94,7 @@ class Meters:
             "li_enrichment_volumetric": composition.li_enrichment_volumetric(
                 bulk.transport.li_density_per_A3
             ),
-            "o_vacancy_fraction": self._oxygen.fraction(),
-            "o_vacancy_concentration": self._oxygen.concentration(),
+            "o_vacancy_fraction": self._oxygen.result(),
         }
         cell = transport.cell | {name: pair.mean for name, pair in others.items()}
         cell["excess_length"] = self._excess_length(bulk)
@@ -110,19 +109,20 @@ class Meters:
             boundaries_A=self._boundaries,
             core_width_A=self._structure.core_width_A,
         )
+        flags = (*flags, width_flag(width.mean, self._structure.core_width_A))
         return Measured(cell, (first, second), self._boundaries, flags)
 
     def _excess_length(self, bulk: BulkReference) -> Estimate:
         """Cell volume less that of bulk crystal with the same zirconium, over two areas."""
         a, zirconium = bulk.lattice_A, int((self._info.species == ZR).sum())
-        crystal_A3 = zirconium * a.value**3 / 16
-        area = 2 * self._info.area_A2
+        crystal_A = zirconium * a.value**3 / 16 / self._info.area_A2
         return Estimate(
-            value=(self._info.area_A2 * self._info.length_A - crystal_A3) / area,
-            std_err=3 * crystal_A3 * a.std_err / a.value / area,
+            value=(self._info.length_A - crystal_A) / 2,
+            # In plane the cell has the bulk lattice, so a enters the crystal's length once.
+            std_err=math.hypot(self._info.length_err_A, crystal_A * a.std_err / a.value) / 2,
             unit="A",
             n_eff=a.n_eff,
-            method="mean NPT volume less bulk crystal of the same Zr; error of the bulk lattice",
+            method="mean NPT length less bulk crystal of the same Zr; NPT blocks, bulk lattice",
         )
 
     def write_profiles(self, path: Path) -> None:

@@ -17,7 +17,7 @@ from gbopt.geometry.overlap import (
     push_apart,
     remove_units,
 )
-from gbopt.geometry.slab import Slab, make_slab
+from gbopt.geometry.slab import Slab, make_slab, nonpolar_termination
 from gbopt.model.bicrystal import FORMAL_CHARGES, LI, Bicrystal
 from gbopt.model.spec import GBSpec
 
@@ -55,14 +55,15 @@ def build_bicrystal(spec: GBSpec, lattice_A: float) -> Bicrystal:
     lithium = _lithium(framework, slabs, boundaries, cell, core_A, rng)
     species = np.concatenate([np.full(len(lithium), LI, dtype=np.int8), framework.species])
     positions = np.concatenate([lithium, wrap(framework.positions, cell)])
-    shallow = depth(positions[:, 2], boundaries, cell[2, 2])
+    sites = np.concatenate([lithium, framework.sites])
     bicrystal = Bicrystal(
         positions=positions,
         cell=cell,
-        sites=np.concatenate([lithium, framework.sites]),
+        sites=sites,
         species=species,
         grain=np.concatenate([_side(lithium, boundaries), framework.grain]),
-        core=shallow <= core_A / 2,
+        # By site: an ion displaced out of the slab still belongs to it and is annealed.
+        core=depth(sites[:, 2], boundaries, cell[2, 2]) <= core_A / 2,
         boundaries_A=boundaries,
         core_width_A=core_A,
         lattice_A=lattice_A,
@@ -125,12 +126,14 @@ def _draw_slabs(
 ) -> tuple[list[list[float]], tuple[Slab, Slab]]:
     """Draw both terminations and the relative translation, and fill the two slabs."""
     h, k, _ = tilt.plane
-    draw = [float(x) for x in rng.random(4)]
+    planes = (h, k, 0), (h, -k, 0)
+    cuts = [nonpolar_termination(plane, rng) for plane in planes]
     # Only relative in-plane translation matters, so the first grain has none.
-    first, second = (0.0, 0.0, draw[0]), (draw[1], draw[2], draw[3])
+    across = [float(x) for x in rng.random(2)]
+    first, second = (0.0, 0.0, cuts[0]), (across[0], across[1], cuts[1])
     slabs = (
-        make_slab((h, k, 0), n_planes, lattice_A, first),
-        make_slab((h, -k, 0), n_planes, lattice_A, second),
+        make_slab(planes[0], n_planes, lattice_A, first),
+        make_slab(planes[1], n_planes, lattice_A, second),
     )
     return [list(first), list(second)], slabs
 

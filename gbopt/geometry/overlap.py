@@ -162,7 +162,7 @@ def _touching(
     pairs = pairs_within(positions, cell, PUSH_A.max() + _SKIN_A)
     near = pairs.distance < PUSH_A[species[pairs.i], species[pairs.j]] + _SKIN_A
     chosen = near & (weight[pairs.i] + weight[pairs.j] > 0) & (pairs.distance > 1e-6)
-    return Pairs(*(column[chosen] for column in pairs))
+    return Pairs(pairs.i[chosen], pairs.j[chosen], pairs.vector[chosen], pairs.distance[chosen])
 
 
 def remove_units(

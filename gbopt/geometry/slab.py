@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from gbopt.crystal.llzo import primitive_sites
 from gbopt.geometry.lattice import plane_basis
+from gbopt.model.bicrystal import FORMAL_CHARGES
+
+_TERMINATIONS = 512
 
 
 class Slab(NamedTuple):
@@ -52,6 +55,39 @@ def make_slab(
     )
     # The two split positions of an octahedron were tiled as neighbours in one list.
     return Slab(framework, np.tile(species, n_planes), tetrahedral, octahedral.reshape(-1, 2, 3))
+
+
+def polarisation(plane: tuple[int, int, int], shifts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Charge on the upper face of a slab for each termination, in e per primitive in-plane cell.
+
+    A slab of whole primitive cells is neutral, but where it is cut decides its dipole: its faces
+    carry +P and -P. Lithium counts with its mean occupancy (a third of 24d, half of each 96h).
+
+    Args:
+        plane: Miller indices of the slab's plane.
+        shifts: (m,) terminations, as the third shift of ``make_slab``.
+    """
+    _, (framework, tetrahedral, octahedral) = _primitive_in(plane)
+    heights = np.concatenate([part[:, 2] for part in (framework, tetrahedral, octahedral)])
+    charges = np.concatenate(
+        [
+            np.array(FORMAL_CHARGES, dtype=float)[primitive_sites().species],
+            np.full(len(tetrahedral), 1 / 3),
+            np.full(len(octahedral), 1 / 2),
+        ]
+    )
+    dipole: NDArray[np.float64] = ((heights[None, :] + shifts[:, None]) % 1.0) @ charges
+    return dipole
+
+
+def nonpolar_termination(plane: tuple[int, int, int], rng: np.random.Generator) -> float:
+    """Draw a termination whose faces carry the least charge.
+
+    Two slabs cut at random leave one boundary of the cell rich in lithium and the other poor,
+    by up to several e/nm2: an artefact of the cut, not of the boundary.
+    """
+    shifts = rng.random(_TERMINATIONS)
+    return float(shifts[np.abs(polarisation(plane, shifts)).argmin()])
 
 
 @lru_cache(maxsize=256)

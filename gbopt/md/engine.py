@@ -109,6 +109,7 @@ class MDRun:
             frame_interval_ps=frame_steps(self._md) * self._md.timestep_ps,
             n_frames=message["n_frames"],
             temperature_K=self._md.temperature_K,
+            length_err_A=message["length_err_A"],
         )
         return Trajectory(info, self._frames())
 

@@ -100,8 +100,10 @@ def _core_stage(
         setup=(
             *(create if seed is not None else ()),
             f"fix stage core nvt temp {start_K} {end_K} {_THERMOSTAT_PS}",
+            # The temperature that is reported and watched is that of the moving ions.
+            "thermo_modify temp stage_temp",
         ),
-        teardown=("unfix stage",),
+        teardown=("thermo_modify temp thermo_temp", "unfix stage"),
         max_temperature_K=_BLOW_UP * max(start_K, end_K),
     )
 

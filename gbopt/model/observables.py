@@ -84,14 +84,10 @@ QUANTITIES: dict[str, Quantity] = {
         "Li per volume in the core over that of the bulk crystal",
     ),
     "o_vacancy_fraction": Quantity(
-        "O-vacancy fraction",
+        "O-vacancy descriptor",
         "",
-        "missing Zr-O bonds over 6 per Zr in the core, less the same in the grains",
-    ),
-    "o_vacancy_concentration": Quantity(
-        "O-vacancy concentration",
-        "cm-3",
-        "that fraction times the O site density of the crystal",
+        "missing Zr-O bonds over 6 per Zr in the core, less the same in the grains: "
+        "under-coordination, not an equilibrium concentration",
     ),
     "boundary_width": Quantity(
         "boundary width",

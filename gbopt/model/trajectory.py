@@ -23,6 +23,8 @@ class TrajectoryInfo:
     """Number of frames that will come."""
     temperature_K: float
     """Target temperature of the thermostat, K."""
+    length_err_A: float = 0.0
+    """Standard error of the cell length along the normal, from the NPT run before, A."""
 
     @property
     def length_A(self) -> float:

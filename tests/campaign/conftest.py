@@ -13,7 +13,7 @@ crystal_A = 5
 max_ions = 1400
 
 [md]
-minimise_iterations = 20
+minimise_iterations = 100
 anneal_ps = 0.04
 quench_ps = 0.04
 npt_ps = 0.1

@@ -9,9 +9,9 @@ from gbopt.crystal.neighbours import pairs_within
 from gbopt.errors import GeometryError
 from gbopt.geometry.build import GAP_A, build_bicrystal, build_bulk
 from gbopt.geometry.gate import check
-from gbopt.geometry.lattice import tilts
+from gbopt.geometry.lattice import tilt_of, tilts
 from gbopt.geometry.overlap import GATE_A, Framework, push_apart, remove_units
-from gbopt.geometry.slab import make_slab
+from gbopt.geometry.slab import make_slab, nonpolar_termination, polarisation
 from gbopt.model.bicrystal import LA, LI, ZR, O
 from gbopt.model.spec import GBSpec
 
@@ -95,7 +95,7 @@ def test_the_grains_are_turned_by_the_misorientation():
 
 def test_core_marks_the_ions_within_half_the_width_of_a_boundary():
     structure = build_bicrystal(GBSpec(plane=(4, 1, 0), width_layers=3, crystal_A=12, seed=0), 13.0)
-    z, length = structure.positions[:, 2], structure.length_A
+    z, length = structure.sites[:, 2], structure.length_A
     for boundary in structure.boundaries_A:
         gap = np.abs(z - boundary)
         near = np.minimum(gap, length - gap) <= structure.core_width_A / 2
@@ -115,6 +115,31 @@ def test_slab_holds_whole_primitive_cells_wherever_it_is_cut(plane, shift):
     spacing = 13.0 * np.linalg.norm(plane) ** -1 * (0.5 if sum(plane) % 2 else 1.0)
     assert slab.framework[:, 2].min() >= -1e-9
     assert slab.framework[:, 2].max() < 7 * spacing + 1e-9
+
+
+@pytest.mark.parametrize("plane", [(4, 1, 0), (5, 1, 0), (5, 3, 0), (3, 2, 0), (7, 1, 0)])
+def test_both_boundaries_get_nearly_the_same_composition(plane):
+    """A polar cut would make one boundary rich in lithium and the other poor by some e/nm2."""
+    rng = np.random.default_rng(0)
+    area_nm2 = tilt_of(plane).area_a2 * 1.3**2
+    cuts = [nonpolar_termination(p, rng) for p in (plane, (plane[0], -plane[1], 0)) for _ in "ab"]
+    charges = [polarisation(plane, np.array([cut]))[0] / area_nm2 for cut in cuts[:2]]
+    assert np.abs(charges).max() < 0.15
+    anywhere = polarisation(plane, rng.random(200)) / area_nm2
+    assert np.abs(anywhere).max() > 1.0
+
+
+def test_polarisation_is_the_dipole_of_the_slab():
+    """By hand: sum of charge times height over the slab's volume, framework and mean lithium."""
+    plane, shift = (4, 1, 0), 0.37
+    slab = make_slab(plane, 3, 13.0, (0.0, 0.0, shift))
+    spacing_A = tilt_of(plane).spacing_a * 13.0
+    charge = np.array([1, 3, 4, -2])[slab.species]
+    dipole = (charge * slab.framework[:, 2]).sum() + slab.tetrahedral[:, 2].sum() / 3
+    dipole += slab.octahedral[..., 2].sum() / 2
+    ours = polarisation(plane, np.array([shift]))[0]
+    # Up to the height of whole planes, which a neutral slab does not feel.
+    assert dipole / (3 * spacing_A) == pytest.approx(ours, abs=1e-6)
 
 
 def test_bulk_has_seven_lithium_and_no_excluded_pair():

@@ -20,7 +20,7 @@ def potential():
 @pytest.fixture
 def short_md():
     return MDConfig(
-        minimise_iterations=50,
+        minimise_iterations=100,
         anneal_ps=0.1,
         quench_ps=0.1,
         npt_ps=0.2,
