@@ -60,7 +60,7 @@ class GeometryConfig(_Section):
     """Mean boundary planes: the low-index plane both grains are tilted from."""
     crystal_A: Angstrom = Field(24.0, ge=5, le=200)
     """Least thickness of undisturbed crystal between the two disordered slabs, A."""
-    max_ions: int = Field(20000, ge=500)
+    max_ions: int = Field(20000, ge=500, le=200_000)
     """Geometries with more ions are left out of the space."""
 
     @model_validator(mode="after")
@@ -83,7 +83,7 @@ class MDConfig(_Section):
     """Temperature of equilibration and production, K."""
     pressure_atm: Atmospheres = Field(1.0, ge=-1e5, le=1e6)
     """Pressure along the boundary normal during NPT, atm."""
-    timestep_ps: Picoseconds = Field(0.002, gt=0, le=0.005)
+    timestep_ps: Picoseconds = Field(0.002, ge=1e-5, le=0.005)
     """Time step, ps."""
     minimise_iterations: int = Field(200, ge=10, le=20000)
     """Most iterations of the minimisation before MD."""
@@ -203,8 +203,13 @@ class CampaignConfig(_Section):
 
     @property
     def key(self) -> str:
-        """Content key of every setting that changes a result (all but [run] and the texts)."""
-        return content_key(self.model_dump(mode="json", exclude={"run", "name", "question"}))
+        """Content key of every setting that an evaluation or a proposal depends on.
+
+        [run], the texts and the limits of the search may change between two runs of one folder.
+        """
+        limits = {"evaluations", "patience", "min_improvement", "max_hours"}
+        free: Any = {"run": True, "name": True, "question": True, "search": limits}
+        return content_key(self.model_dump(mode="json", exclude=free))
 
 
 def load_campaign(path: Path) -> CampaignConfig:
@@ -213,14 +218,22 @@ def load_campaign(path: Path) -> CampaignConfig:
     Raises:
         ConfigError: the file is missing, is not TOML, or a field cannot be used.
     """
+    return parse_campaign(read_campaign(path), str(path))
+
+
+def read_campaign(path: Path) -> str:
+    """Read the text of a campaign file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"cannot read the campaign file {path}: {getattr(error, 'strerror', None) or error}",
             hint="give the path of a TOML file, such as campaigns/quickstart.toml",
         ) from None
-    return parse_campaign(text, str(path))
 
 
 def parse_campaign(text: str, source: str) -> CampaignConfig:

@@ -7,7 +7,9 @@ import json
 import os
 import platform
 import socket
+from functools import lru_cache
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,8 @@ class Provenance(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     gbopt_version: str
+    source_key: str
+    """Content key of the package's source files: tells apart edits of one version."""
     python_version: str
     packages: dict[str, str]
     host: str
@@ -60,6 +64,15 @@ def package_versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in _PACKAGES}
 
 
+@lru_cache(maxsize=1)
+def source_key() -> str:
+    """Content key of every Python file of the package."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def make_provenance(
     *,
     engine: str,
@@ -72,6 +85,7 @@ def make_provenance(
     """Collect the versions and the host around the given run-specific fields."""
     return Provenance(
         gbopt_version=__version__,
+        source_key=source_key(),
         python_version=platform.python_version(),
         packages=package_versions(),
         host=socket.gethostname(),

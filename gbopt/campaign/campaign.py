@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from gbopt.campaign.space import GBSpace
 from gbopt.config import CampaignConfig
+from gbopt.errors import RunFolderError
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
 from gbopt.evaluate.candidate import Job, evaluate
 from gbopt.md.engine import Progress
@@ -24,12 +26,13 @@ from gbopt.search.history import Observation
 from gbopt.search.propose import propose
 from gbopt.search.stopping import stop_reason
 from gbopt.store.files import write_atomic
-from gbopt.store.rundir import EVALUATION, ProgressFile, RunFolder
+from gbopt.store.rundir import EVALUATION, ProgressFile, RunFolder, read_evaluation
 from gbopt.store.study import Distribution, Study, TrialRecord, categorical, integer, real
 
 # A machine or a setting on which nothing works should not eat the whole budget.
 FAILURES_IN_A_ROW = 5
 _TRIAL_BRANCH = 1
+BULK = "bulk.json"
 
 
 @dataclass
@@ -53,10 +56,8 @@ class Campaign:
             RunFolderError: the folder is in use or cannot be written.
         """
         folder = RunFolder.create(path, config, text)
-        study = Study(folder.path / "study.db", config.name, create=True)
-        study.describe(f"log10 {config.search.objective}", config.question)
         folder.note("created", name=config.name, key=config.key)
-        return cls(folder, config, study)
+        return cls(folder, config, _new_study(folder, config))
 
     @classmethod
     def open_(cls, path: Path) -> Campaign:
@@ -67,13 +68,43 @@ class Campaign:
         """
         folder = RunFolder.open_(path)
         config = folder.config
-        if not (folder.path / "study.db").exists() and not any(folder.path.glob("trials/*")):
-            # Killed between making the folder and making the study: nothing has run yet.
-            study = Study(folder.path / "study.db", config.name, create=True)
-            study.describe(f"log10 {config.search.objective}", config.question)
-        else:
-            study = Study(folder.path / "study.db", config.name, create=False)
-        return cls(folder, config, study)
+        return cls(folder, config, Study(folder.path / "study.db", config.name))
+
+    @classmethod
+    def recover(cls, path: Path) -> Campaign:
+        """Open the campaign in a run folder, rebuilding its study if that is lost or damaged.
+
+        Raises:
+            RunFolderError: it is no run folder of this version, or a record is damaged.
+        """
+        try:
+            return cls.open_(path)
+        except RunFolderError:
+            folder = RunFolder.open_(path)
+            config = folder.config
+        with folder.exclusive():
+            campaign = cls(folder, config, _new_study(folder, config))
+            campaign._rebuild()
+            folder.note("rebuilt", trials=len(campaign.study.records()))
+        return campaign
+
+    def _rebuild(self) -> None:
+        """Fill an empty study from the trace (what was proposed) and the trials (what came)."""
+        finished = {e.trial: e for e in self.folder.evaluations()}
+        proposals = {e["trial"]: e for e in self.folder.events() if e["event"] == "proposed"}
+        for number, proposal in sorted(proposals.items()):
+            params, attributes = proposal["params"], proposal["attributes"]
+            evaluation = finished.get(number)
+            if evaluation is None:
+                self.study.add_running(params, self._distributions(), attributes)
+                continue
+            self.study.restore(
+                params,
+                self._distributions(),
+                attributes | _attributes(evaluation),
+                _value(evaluation),
+                datetime.fromisoformat(evaluation.provenance.finished_utc).replace(tzinfo=None),
+            )
 
     @property
     def space(self) -> GBSpace:
@@ -82,15 +113,14 @@ class Campaign:
 
     def bulk(self) -> BulkReference:
         """Return the bulk reference, running it if no cache has it; a copy stays in the folder."""
-        own = self.folder.path / "bulk.json"
-        if own.exists():
-            return BulkReference.model_validate_json(own.read_text(encoding="utf-8"))
+        if (own := read_bulk(self.folder)) is not None:
+            return own
         reference = bulk_reference(
             self.config,
             workers=self.config.run.workers,
             on_progress=lambda text: self.folder.note("bulk", message=text),
         )
-        write_atomic(own, reference.model_dump_json(indent=1))
+        write_atomic(self.folder.path / BULK, reference.model_dump_json(indent=1))
         self.folder.note(
             "bulk",
             message=f"bulk reference {reference.key}: lattice {reference.lattice_A}, "
@@ -103,31 +133,37 @@ class Campaign:
         return [_observation(record) for record in self.study.records()]
 
     def heal(self) -> list[int]:
-        """After a kill, tell the study what was finished; return the trials to be run again."""
+        """After a kill, tell the study what was finished; return the trials to be run again.
+
+        Those are the trials without an evaluation on disk, whatever the study says of them.
+        """
         orphans = []
         for record in self.study.records():
-            if record.state != "running":
-                continue
             finished = self.trial_folder(record) / EVALUATION
-            if finished.exists():
-                self.record(Evaluation.model_validate_json(finished.read_text(encoding="utf-8")))
-            else:
+            if not finished.exists():
                 orphans.append(record.number)
+            elif record.state == "running":
+                self.record(read_evaluation(finished))
         return orphans
 
-    def stop_reason(self, deadline: float | None) -> str | None:
+    def finished_count(self) -> int:
+        """Evaluations that the study holds as finished, failed ones included."""
+        return sum(record.state != "running" for record in self.study.records())
+
+    def stop_reason(self, deadline: float | None, earlier: int) -> str | None:
         """Why no further evaluation should start; None to go on.
 
         Args:
             deadline: time (``time.time()``) after which none starts.
+            earlier: evaluations finished before this run; their failures are forgiven.
         """
         search, history = self.config.search, self.history()
-        if deadline is not None and time.time() > deadline:
-            return f"the time limit of {search.max_hours:g} h was reached"
         if len(history) >= search.evaluations:
             return f"budget of {search.evaluations} evaluations reached"
-        if _failures_in_a_row(history) >= FAILURES_IN_A_ROW:
-            return f"{FAILURES_IN_A_ROW} evaluations in a row failed (see `gbopt trace`)"
+        if deadline is not None and time.time() > deadline:
+            return f"the time limit of {search.max_hours:g} h was reached"
+        if _failures_in_a_row(history, earlier) >= FAILURES_IN_A_ROW:
+            return f"{FAILURES_IN_A_ROW} evaluations in a row failed (`gbopt trace --failed`)"
         return stop_reason(
             history,
             evaluations=search.evaluations,
@@ -148,23 +184,18 @@ class Campaign:
             n_initial=self.config.search.initial,
         )
         spec = space.spec(chosen.params, derive_seed(self.config.seed, _TRIAL_BRANCH, number))
-        recorded = self.study.add_running(
-            chosen.params,
-            self._distributions(),
-            {
-                "spec": spec.model_dump(mode="json"),
-                "label": spec.label,
-                "requested": chosen.requested,
-                "replicate": chosen.replicate,
-                "reason": chosen.reason,
-                "predicted": chosen.predicted,
-                "predicted_sd": chosen.predicted_sd,
-            },
-        )
-        self.folder.note(
-            "proposed", trial=recorded, label=spec.label, key=spec.key, reason=chosen.reason
-        )
-        return self.job(recorded)
+        attributes = {
+            "spec": spec.model_dump(mode="json"),
+            "label": spec.label,
+            "requested": chosen.requested,
+            "replicate": chosen.replicate,
+            "reason": chosen.reason,
+            "predicted": chosen.predicted,
+            "predicted_sd": chosen.predicted_sd,
+        }
+        # The trace first: a study that is lost later is rebuilt from it.
+        self.folder.note("proposed", trial=number, params=chosen.params, attributes=attributes)
+        return self.job(self.study.add_running(chosen.params, self._distributions(), attributes))
 
     def job(self, number: int) -> Job:
         """Return what a recorded trial has to evaluate."""
@@ -197,8 +228,7 @@ class Campaign:
     def record(self, evaluation: Evaluation) -> None:
         """Tell the study and the trace. Call under the study lock."""
         objective = evaluation.objective
-        value = objective.value if evaluation.status.finished and objective else None
-        self.study.finish(evaluation.trial, value, _attributes(evaluation))
+        self.study.finish(evaluation.trial, _value(evaluation), _attributes(evaluation))
         self.folder.note(
             "finished",
             trial=evaluation.trial,
@@ -238,14 +268,44 @@ def _observation(record: TrialRecord) -> Observation:
     )
 
 
-def _failures_in_a_row(history: list[Observation]) -> int:
-    done = [o for o in history if o.completion is not None]
+def _failures_in_a_row(history: list[Observation], earlier: int) -> int:
+    done = [o for o in history if o.completion is not None and o.completion >= earlier]
     count = 0
     for observation in sorted(done, key=lambda o: o.completion or 0, reverse=True):
         if observation.state != "failed":
             break
         count += 1
     return count
+
+
+def _new_study(folder: RunFolder, config: CampaignConfig) -> Study:
+    study = Study.create(folder.path / "study.db", config.name)
+    study.describe(f"log10 {config.search.objective}", config.question)
+    return study
+
+
+def read_bulk(folder: RunFolder) -> BulkReference | None:
+    """Read the run folder's copy of the bulk reference; None before it was made.
+
+    Raises:
+        RunFolderError: it is damaged.
+    """
+    file = folder.path / BULK
+    if not file.exists():
+        return None
+    try:
+        return BulkReference.model_validate_json(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunFolderError(
+            f"{file} cannot be read: {str(error).splitlines()[0]}",
+            hint="delete it: `gbopt resume` takes the reference from the cache or makes it again",
+        ) from None
+
+
+def _value(evaluation: Evaluation) -> float | None:
+    """What the study is told: the objective, or None for a failure."""
+    objective = evaluation.objective
+    return objective.value if evaluation.status.finished and objective else None
 
 
 def _attributes(evaluation: Evaluation) -> dict[str, object]:

@@ -1,21 +1,18 @@
-"""Running a campaign: joblib's loky workers, each a loop of propose, evaluate, record."""
+"""Running a campaign: workers, each a loop of propose, evaluate, record."""
 
 from __future__ import annotations
 
 import os
-import signal
-import threading
 import time
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from gbopt.campaign.campaign import Campaign
-from gbopt.errors import EnvironmentProblem, RunFolderError
+from gbopt.errors import RunFolderError
+from gbopt.evaluate.workers import become_worker, in_workers
 from gbopt.model.evaluation import Evaluation
 
-_RESTARTS = 3
-_PARENT_POLL_S = 0.5
 _LEFTOVER_WAIT_S = 30.0
 
 
@@ -29,62 +26,59 @@ def run(campaign: Campaign) -> str:
         RunFolderError: another process runs this campaign.
         GboptError: the bulk reference or this machine does not work.
     """
+    from joblib import delayed
+
+    path, workers = campaign.folder.path, campaign.config.run.workers
     with campaign.folder.exclusive():
-        _wait_for_leftovers(campaign.folder.path)
+        _wait_for_leftovers(path)
         limit = campaign.config.search.max_hours
         deadline = None if limit is None else time.time() + 3600 * limit
         campaign.bulk()
-        for attempt in range(_RESTARTS + 1):
-            if _round_of_workers(campaign, deadline):
-                break
-            campaign.folder.note("worker_died", attempt=attempt)
-        else:
-            raise EnvironmentProblem(
-                f"the worker processes died {_RESTARTS + 1} times",
-                hint="too little memory is the usual cause: lower run.workers, then resume",
-            )
-        reason = campaign.stop_reason(deadline) or "all workers ended"
+        campaign.heal()
+        earlier = campaign.finished_count()
+
+        def tasks() -> list[object]:
+            orphans = campaign.heal()
+            return [
+                delayed(worker)(
+                    str(path), slot, orphans[slot::workers], deadline, earlier, os.getpid()
+                )
+                for slot in range(workers)
+            ]
+
+        in_workers(
+            tasks, workers, lambda attempt: campaign.folder.note("worker_died", attempt=attempt)
+        )
+        reason = campaign.stop_reason(deadline, earlier) or "all workers ended"
         campaign.conclude(reason)
         return reason
 
 
-def _round_of_workers(campaign: Campaign, deadline: float | None) -> bool:
-    """Run the workers to their end; False if one of them was killed from outside.
+def worker(
+    path: str, slot: int, orphans: list[int], deadline: float | None, earlier: int, main_pid: int
+) -> None:
+    """Evaluate the orphans, then propose and evaluate until the campaign should stop.
 
-    loky then ends them all. Their trials are still running in the study, so the next round takes
-    them up again.
+    Args:
+        path: the run folder.
+        slot: number of this worker.
+        orphans: trials that an earlier run left unfinished.
+        deadline: time (``time.time()``) after which no evaluation starts.
+        earlier: evaluations that were finished before this run.
+        main_pid: process that started the workers.
     """
-    from joblib import Parallel, delayed
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    workers, path = campaign.config.run.workers, str(campaign.folder.path)
-    orphans = campaign.heal()
-    tasks = [
-        delayed(worker)(path, slot, orphans[slot::workers], deadline, os.getpid())
-        for slot in range(workers)
-    ]
-    try:
-        Parallel(n_jobs=workers, backend="loky")(tasks)
-    except TerminatedWorkerError:
-        return False
-    return True
-
-
-def worker(path: str, slot: int, orphans: list[int], deadline: float | None, main_pid: int) -> None:
-    """Evaluate the orphans, then propose and evaluate until the campaign should stop."""
-    if os.getpid() != main_pid:
-        # Ctrl-C reaches the whole process group: only the main process answers it.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        threading.Thread(target=_leave_with, args=(main_pid,), daemon=True).start()
+    become_worker(main_pid)
     with FileLock(_worker_lock(Path(path), slot)):
         campaign = Campaign.open_(Path(path))
         bulk = campaign.bulk()
         for number in orphans:
+            if deadline is not None and time.time() > deadline:
+                return
             campaign.folder.note("restarted", trial=number)
             _finish(campaign, campaign.evaluate(campaign.job(number), bulk))
         while True:
             with campaign.folder.study_lock():
-                if campaign.stop_reason(deadline) is not None:
+                if campaign.stop_reason(deadline, earlier) is not None:
                     return
                 job = campaign.propose()
             _finish(campaign, campaign.evaluate(job, bulk))
@@ -93,13 +87,6 @@ def worker(path: str, slot: int, orphans: list[int], deadline: float | None, mai
 def _finish(campaign: Campaign, evaluation: Evaluation) -> None:
     with campaign.folder.study_lock():
         campaign.record(evaluation)
-
-
-def _leave_with(main_pid: int) -> None:
-    """End this worker when the main process is gone: it must not go on proposing alone."""
-    while os.getppid() == main_pid:
-        time.sleep(_PARENT_POLL_S)
-    os._exit(1)
 
 
 def _worker_lock(path: Path, slot: int) -> Path:

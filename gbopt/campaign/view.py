@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from gbopt.campaign.campaign import read_bulk
 from gbopt.campaign.space import GBSpace
 from gbopt.config import CampaignConfig
 from gbopt.evaluate.bulk import BulkReference
@@ -41,19 +42,13 @@ class CampaignView:
             RunFolderError: it is no run folder of this version, or a record is damaged.
         """
         folder = RunFolder.open_(path)
-        bulk_file = folder.path / "bulk.json"
-        bulk = (
-            BulkReference.model_validate_json(bulk_file.read_text(encoding="utf-8"))
-            if bulk_file.exists()
-            else None
-        )
         return cls(
             path=path,
             config=folder.config,
             evaluations=tuple(folder.evaluations()),
             running=tuple(folder.progress()),
             events=tuple(folder.events()),
-            bulk=bulk,
+            bulk=read_bulk(folder),
             is_running=folder.is_running(),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from gbopt import __version__
 from gbopt.cli import build, doctor, launch, read
-from gbopt.errors import GboptError
+from gbopt.errors import EnvironmentProblem, GboptError
 
 INTERRUPTED = 130
 
@@ -57,6 +58,8 @@ app.command(rich_help_panel=_MAKING)(doctor.schema)
 
 def main() -> None:
     """Run the command line; an expected error is one sentence and a hint, never a traceback."""
+    # Worker processes must not import a stray json.py of the folder they were started in.
+    os.environ["PYTHONSAFEPATH"] = "1"
     try:
         app()
     except GboptError as error:
@@ -70,3 +73,8 @@ def main() -> None:
         # The reader of our output (head, less) has left: nothing more to say.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        typer.secho(f"error: the system refused{where}: {error.strerror or error}", err=True)
+        typer.secho("hint: check space, permissions and quota there, then resume", err=True)
+        sys.exit(EnvironmentProblem.exit_code)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gbopt.config import CampaignConfig, load_campaign
+from gbopt.config import CampaignConfig, load_campaign, parse_campaign, read_campaign
 
 if TYPE_CHECKING:
     from gbopt.campaign.campaign import Campaign
@@ -42,21 +43,36 @@ def run(
     from gbopt.campaign.campaign import Campaign
     from gbopt.cli.preflight import require_engine
 
-    config = _with_workers(load_campaign(file), workers)
+    text = read_campaign(file)
+    config = _with_workers(parse_campaign(text, str(file)), workers)
     _require_space(config)
     require_engine()
-    path = out or Path("runs") / config.name
-    campaign = Campaign.start(path, config, file.read_text(encoding="utf-8"))
+    campaign = Campaign.start(out or Path("runs") / config.name, config, text)
     _go(campaign)
 
 
-def resume(run_dir: RunDir, workers: Workers = None) -> None:
-    """Continue a campaign that was interrupted, killed or given a larger budget."""
+def resume(
+    run_dir: RunDir,
+    workers: Workers = None,
+    evaluations: Annotated[
+        int | None,
+        typer.Option(min=1, help="New budget: evaluations in all, instead of search.evaluations."),
+    ] = None,
+) -> None:
+    """Continue a campaign that was interrupted or killed, or give it a larger budget."""
     from gbopt.campaign.campaign import Campaign
     from gbopt.cli.preflight import require_engine
+    from gbopt.cli.progress import event_line
 
-    campaign = Campaign.open_(run_dir)
+    campaign = Campaign.recover(run_dir)
+    last = campaign.folder.events()[-1:]
+    if last and last[0]["event"] == "rebuilt":
+        typer.echo(event_line(last[0]))
     require_engine()
+    if evaluations is not None:
+        search = campaign.config.search.model_copy(update={"evaluations": evaluations})
+        campaign.config = campaign.config.model_copy(update={"search": search})
+        campaign.folder.change_limits(campaign.config)
     campaign.config = _with_workers(campaign.config, workers)
     _go(campaign)
 
@@ -80,14 +96,15 @@ def _go(campaign: Campaign) -> None:
     from gbopt.cli.progress import Display
 
     path = campaign.folder.path
-    typer.echo(f"resume with: gbopt resume {path}")
+    again = f"resume with: gbopt resume {shlex.quote(str(path))}"
+    typer.echo(again)
     sys.stdout.flush()
     try:
         with Display(path):
             reason = run_campaign(campaign)
     except KeyboardInterrupt:
         typer.echo("\ninterrupted: every finished evaluation is kept, none is half recorded")
-        typer.echo(f"resume with: gbopt resume {path}")
+        typer.echo(again)
         raise typer.Exit(_INTERRUPTED) from None
     typer.echo(f"stopped: {reason}")
     _summary(path)

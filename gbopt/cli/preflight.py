@@ -13,6 +13,7 @@ from gbopt.errors import EnvironmentProblem
 # Measured on one core of 2-core cloud machines with the settings of ``md``; `check` says
 # "about", and the real speed shows in the first evaluation.
 _US_PER_ION_STEP = 6.0
+_PROBE_S = 300
 
 
 def require_engine() -> None:
@@ -21,6 +22,8 @@ def require_engine() -> None:
     Raises:
         EnvironmentProblem: it does not start.
     """
+    from gbopt.md.libmpi import child_environment
+
     code = (
         "import sys\n"
         "from gbopt.errors import GboptError\n"
@@ -30,9 +33,20 @@ def require_engine() -> None:
         "except GboptError as error:\n"
         "    sys.exit(error.message)\n"
     )
-    probe = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
-    )
+    try:
+        probe = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_S,
+            check=False,
+            env=child_environment(),
+        )
+    except subprocess.TimeoutExpired:
+        raise EnvironmentProblem(
+            f"LAMMPS did not start within {_PROBE_S} s",
+            hint="a slow file system may need a second try; `gbopt doctor` tests it again",
+        ) from None
     if probe.returncode != 0:
         last = (probe.stderr.strip().splitlines() or [f"exit code {probe.returncode}"])[-1]
         raise EnvironmentProblem(

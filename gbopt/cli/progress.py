@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,16 +33,20 @@ class Display:
         self._thread.join()
 
     def _follow(self) -> None:
-        if sys.stdout.isatty():
-            self._bars()
-        else:
-            self._lines()
+        try:
+            if sys.stdout.isatty():
+                self._bars()
+            else:
+                self._lines()
+        except BrokenPipeError:
+            # The reader of our output has left; the campaign goes on, the trace has it all.
+            return
 
     def _bars(self) -> None:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(),
@@ -53,7 +58,7 @@ class Display:
             while True:
                 last = self._stop.wait(_POLL_S)
                 for line in self._news():
-                    bars.console.print(line, highlight=False)
+                    bars.console.print(line, highlight=False, markup=False)
                 bars.update(overall, completed=self._finished())
                 self._update(bars, tasks)
                 if last:
@@ -95,19 +100,20 @@ class Display:
 def event_line(event: dict[str, Any]) -> str | None:
     """Say an event of the trace in one line; None for those that need no line."""
     clock = event["time_utc"][11:19]
-    match event["event"]:
-        case "bulk":
-            return f"{clock} {event['message']}"
-        case "proposed":
-            return f"{clock} trial {event['trial']}: {event['label']} ({event['reason']})"
-        case "restarted":
-            return f"{clock} trial {event['trial']}: run again, it was interrupted"
-        case "finished":
-            outcome = event["objective"] or event["cause"]
-            return f"{clock} trial {event['trial']}: {event['status']}, {outcome}"
-        case "worker_died":
-            return f"{clock} a worker process was killed: its trials are run again"
-    return None
+    say = _LINES.get(event["event"])
+    return f"{clock} {say(event)}" if say else None
+
+
+_LINES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "bulk": lambda e: str(e["message"]),
+    "proposed": lambda e: (
+        f"trial {e['trial']}: {e['attributes']['label']} ({e['attributes']['reason']})"
+    ),
+    "restarted": lambda e: f"trial {e['trial']}: run again, it was interrupted",
+    "finished": lambda e: f"trial {e['trial']}: {e['status']}, {e['objective'] or e['cause']}",
+    "worker_died": lambda _: "a worker process was killed: its trials are run again",
+    "rebuilt": lambda e: f"study.db was rebuilt from {e['trials']} trials",
+}
 
 
 def _running_line(report: dict[str, Any]) -> str:

@@ -89,12 +89,16 @@ def dashboard(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8080,
 ) -> None:
     """Open optuna-dashboard on the study, on this machine only (127.0.0.1)."""
-    import subprocess
+    import os
     import sys
 
     from gbopt.store.rundir import RunFolder
 
     file = RunFolder.open_(run_dir).path / "study.db"
+    if not file.exists():
+        raise RunFolderError(
+            f"the study {file} is missing", hint=f"`gbopt resume {run_dir}` rebuilds it"
+        )
     command = Path(sys.executable).with_name("optuna-dashboard")
     if not command.exists():
         raise EnvironmentProblem(
@@ -102,15 +106,10 @@ def dashboard(
             hint="install it with: pip install optuna-dashboard",
         )
     typer.echo(f"http://127.0.0.1:{port} (loopback only; Ctrl-C ends it)")
-    server = subprocess.run(
-        [command, f"sqlite:///{file.resolve()}", "--host", "127.0.0.1", "--port", str(port)],
-        check=False,
-    )
-    if server.returncode not in (0, -2):
-        raise EnvironmentProblem(
-            f"optuna-dashboard ended with code {server.returncode}",
-            hint=f"port {port} may be taken: try --port {port + 1}",
-        )
+    sys.stdout.flush()
+    # The server takes this process's place, so that whatever ends this one ends it.
+    arguments = [f"sqlite:///{file.resolve()}", "--host", "127.0.0.1", "--port", str(port)]
+    os.execv(command, [str(command), *arguments])  # noqa: S606 - no shell
 
 
 def _print(rows: list[dict[str, Any]], fmt: Format) -> None:
@@ -134,6 +133,7 @@ def _print(rows: list[dict[str, Any]], fmt: Format) -> None:
 def _table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     if not rows:
         typer.echo("nothing yet")
@@ -142,7 +142,8 @@ def _table(rows: list[dict[str, Any]]) -> None:
     for name in rows[0]:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
+        # Text: brackets in a user's words are no markup.
+        table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
     console = Console()
     # In a pipe no width is known: a wide one keeps each row on one line.
     Console(width=None if console.is_terminal else 240).print(table)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from gbopt.analysis.bulk import BulkTransport, bulk_transport
 from gbopt.analysis.frames import drift_corrected
@@ -18,6 +18,7 @@ from gbopt.analysis.profile import TransportProfile
 from gbopt.analysis.transport import LiTransport
 from gbopt.config import CampaignConfig
 from gbopt.errors import EnvironmentProblem
+from gbopt.evaluate.workers import become_worker, in_workers
 from gbopt.geometry.build import build_bulk
 from gbopt.md.engine import Progress, run_md
 from gbopt.md.libmpi import lammps_version
@@ -80,7 +81,13 @@ def cache_folder() -> Path:
     named = os.environ.get("GBOPT_CACHE_DIR")
     if named:
         return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gbopt"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gbopt"
+    except RuntimeError:
+        raise EnvironmentProblem(
+            "this user has no home folder to keep bulk references in",
+            hint="set GBOPT_CACHE_DIR to a folder you may write to",
+        ) from None
 
 
 def bulk_reference(
@@ -99,54 +106,83 @@ def bulk_reference(
     """
     key = bulk_key(config)
     folder = cache_folder() / "bulk" / key
+    # Before any lock: a shared cache may be readable only.
+    if (cached := _read(folder / "bulk.json")) is not None:
+        on_progress(f"bulk reference {key}: from the cache {folder}")
+        return cached
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        return _make(config, folder, workers, on_progress)
     except OSError as error:
         raise EnvironmentProblem(
-            f"the cache {folder} cannot be written: {error.strerror}",
-            hint="set GBOPT_CACHE_DIR to a folder you may write to",
+            f"the cache {folder} cannot be written: {error.strerror or error}",
+            hint="free space there, or set GBOPT_CACHE_DIR to a folder you may write to",
         ) from None
-    with FileLock(folder / ".lock"):
-        cached = _read(folder / "bulk.json")
-        if cached is not None:
-            on_progress(f"bulk reference {key}: from the cache {folder}")
-            return cached
-        on_progress(f"bulk reference {key}: running {config.bulk.replicas} replicas")
-        started = time.monotonic()
-        profiles = _run_replicas(config, folder, workers)
-        reference = _summarise(config, key, profiles, time.monotonic() - started)
-        temporary = folder / "bulk.tmp"
-        temporary.write_text(reference.model_dump_json(indent=1), encoding="utf-8")
-        temporary.replace(folder / "bulk.json")
-        return reference
 
 
 def _read(file: Path) -> BulkReference | None:
     try:
         return BulkReference.model_validate_json(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValidationError):
+    except (OSError, ValueError):
         return None  # not there, or written by another version: it is made anew
 
 
+def _make(
+    config: CampaignConfig, folder: Path, workers: int, on_progress: Callable[[str], None]
+) -> BulkReference:
+    """Run the replicas while holding the folder; another campaign may have been faster."""
+    folder.mkdir(parents=True, exist_ok=True)
+    on_progress(f"bulk reference {folder.name}: {config.bulk.replicas} replicas in {folder}")
+    with FileLock(folder / ".lock"):
+        if (cached := _read(folder / "bulk.json")) is not None:
+            return cached
+        started = time.monotonic()
+        profiles = _run_replicas(config, folder, workers, on_progress)
+        reference = _summarise(config, folder.name, profiles, time.monotonic() - started)
+        _write(folder / "bulk.json", reference.model_dump_json(indent=1))
+        return reference
+
+
+def _write(file: Path, text: str) -> None:
+    temporary = file.with_suffix(".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(file)
+
+
 def _run_replicas(
-    config: CampaignConfig, folder: Path, workers: int
+    config: CampaignConfig, folder: Path, workers: int, on_progress: Callable[[str], None]
 ) -> list[tuple[TransportProfile, float]]:
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
     replicas = config.bulk.replicas
-    results: list[tuple[TransportProfile, float]] = Parallel(
-        n_jobs=min(workers, replicas), backend="loky"
-    )(delayed(run_replica)(config, folder, replica) for replica in range(replicas))
-    return results
+    return in_workers(
+        lambda: [
+            delayed(run_replica)(config, folder, replica, os.getpid())
+            for replica in range(replicas)
+        ],
+        min(workers, replicas),
+        lambda _: on_progress("a worker process was killed: the replicas are run again"),
+    )
 
 
 def run_replica(
-    config: CampaignConfig, folder: Path, replica: int
+    config: CampaignConfig, folder: Path, replica: int, main_pid: int
 ) -> tuple[TransportProfile, float]:
     """Run one replica, or read it if it has been run; return its profile and lattice parameter."""
-    done, meta = folder / f"replica-{replica}.npz", folder / f"replica-{replica}.json"
-    if done.exists() and meta.exists():
-        return TransportProfile.load(done), float(json.loads(meta.read_text())["lattice_A"])
+    become_worker(main_pid)
+    # A replica of a campaign that was killed a moment ago may still be ending.
+    with FileLock(folder / f".replica-{replica}.lock"):
+        done, meta = folder / f"replica-{replica}.npz", folder / f"replica-{replica}.json"
+        if meta.exists():
+            return TransportProfile.load(done), float(json.loads(meta.read_text())["lattice_A"])
+        profile, lattice_A = _simulate_replica(config, folder, replica)
+        profile.save(done)
+        _write(meta, json.dumps({"lattice_A": lattice_A}))  # last: it says that all is there
+        return profile, lattice_A
+
+
+def _simulate_replica(
+    config: CampaignConfig, folder: Path, replica: int
+) -> tuple[TransportProfile, float]:
     potential = get_potential(config.md.potential)
     seed = derive_seed(config.seed, _BULK_BRANCH, replica)
     crystal = build_bulk(config.bulk.cells, potential.lattice_A, seed)
@@ -174,11 +210,7 @@ def run_replica(
         )
         for frame in drift_corrected(trajectory):
             transport.add(frame)
-    profile = transport.result()
-    lattice_A = float(trajectory.info.cell[0, 0]) / config.bulk.cells
-    profile.save(done)
-    meta.write_text(json.dumps({"lattice_A": lattice_A}))
-    return profile, lattice_A
+    return transport.result(), float(trajectory.info.cell[0, 0]) / config.bulk.cells
 
 
 def _silent(progress: Progress) -> None:

@@ -99,6 +99,13 @@ def evaluate(
         _run(job, config, bulk, folder, notes, on_progress)
     except EnvironmentProblem:
         raise
+    except OSError as error:
+        # A full disk or a lost file system is no fault of this candidate: it stays unfinished
+        # and is run again on resume.
+        raise EnvironmentProblem(
+            f"{folder} cannot be written: {error.strerror or error}",
+            hint="free space or restore access there, then resume",
+        ) from error
     except GeometryError as error:
         status, failure = Status.GEOMETRY_REJECTED, _failure("geometry", error)
     except MDError as error:
@@ -178,13 +185,14 @@ def _kept(
     if not config.run.keep_trajectory:
         yield from frames
         return
+    layout = {"descr": "<f4", "fortran_order": False}
     shape = (info.n_frames, len(info.species), 3)
-    store = np.lib.format.open_memmap(
-        folder / "trajectory.npy", mode="w+", dtype=np.float32, shape=shape
-    )
-    for index, frame in enumerate(frames):
-        store[index] = frame
-        yield frame
+    # Plain writes: a full disk is an error here, where it would be a fatal signal with a memmap.
+    with (folder / "trajectory.npy").open("wb") as handle:
+        np.lib.format.write_array_header_1_0(handle, {**layout, "shape": shape})
+        for frame in frames:
+            handle.write(frame.astype("<f4").tobytes())
+            yield frame
     notes.artifacts["trajectory"] = "trajectory.npy"
 
 

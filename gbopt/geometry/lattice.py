@@ -98,14 +98,15 @@ class Tilt(NamedTuple):
 def tilt_of(plane: tuple[int, int, int]) -> Tilt:
     """Describe the boundary on a plane (h k 0)."""
     spec = GBSpec(plane=(plane[0], plane[1], 0), width_layers=2, crystal_A=1.0, seed=0)
-    basis = plane_basis(plane)
+    both_odd = spec.plane[0] % 2 == 1 and spec.plane[1] % 2 == 1
+    area = math.hypot(*spec.plane) * (0.5 if both_odd else 1.0)
     return Tilt(
         plane=(plane[0], plane[1], 0),
         mean_plane=spec.mean_plane,
         misorientation_deg=round(spec.misorientation_deg, 6),
         sigma=spec.sigma,
-        area_a2=float(abs(basis.across[1])),
-        spacing_a=float(basis.stack[2]),
+        area_a2=area,
+        spacing_a=0.5 / area,  # the primitive cell has the volume a^3/2
     )
 
 

@@ -132,19 +132,22 @@ class _Run:
         self._send_frame()
         self._advance(stage, frame_steps, self._send_frame)
 
-    def _advance(self, stage: dict[str, Any], chunk: int, after_chunk: Any) -> None:
-        done = 0
-        # A temperature ramp must span the stage, not each chunk of it.
+    def _advance(self, stage: dict[str, Any], interval: int, at_interval: Any) -> None:
+        """Run the stage in pieces of at most 50 steps, calling back at every whole interval."""
+        steps, done = stage["steps"], 0
+        if stage["kind"] == "production":
+            steps -= steps % interval  # frames come at whole intervals only
+        # A temperature ramp must span the stage, not each piece of it.
         first = self.lmp.extract_global("ntimestep")
-        span = f"start {first} stop {first + stage['steps']}"
-        while done < stage["steps"]:
-            count = min(chunk, stage["steps"] - done)
-            if self.stage == "production" and count < chunk:
-                break  # frames come at whole intervals only
+        span = f"start {first} stop {first + steps}"
+        while done < steps:
+            to_interval = interval - done % interval
+            count = min(_CHUNK_STEPS, to_interval, steps - done)
             self.lmp.command(f"run {count} {span} pre {'no' if done else 'yes'} post no")
             done += count
             self._report(stage, done)
-            after_chunk()
+            if done % interval == 0:
+                at_interval()
 
     def _report(self, stage: dict[str, Any], done: int) -> None:
         temperature = self.lmp.get_thermo("temp")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from gbopt.config import MDConfig
 from gbopt.errors import EnvironmentProblem, MDError
+from gbopt.md.libmpi import child_environment
 from gbopt.md.protocol import Stage, frame_steps
 from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.trajectory import Trajectory, TrajectoryInfo
@@ -26,7 +27,6 @@ from gbopt.potentials.buckingham import Potential
 
 _LAMMPS_ARGS = ("-sf", "omp", "-pk", "omp", "1")
 _LOG_LINES = 25
-_RETRY_HINT = "the log is in the trial's folder; a smaller md.timestep_ps is the usual remedy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,8 @@ class MDRun:
         raise self._failure(message["message"])
 
     def _failure(self, cause: str) -> MDError:
-        return MDError(cause, hint=_RETRY_HINT, stage=self._stage, log_tail=_tail(self._folder))
+        hint = f"the log is {self._folder / 'lammps.log'}; a smaller md.timestep_ps often helps"
+        return MDError(cause, hint=hint, stage=self._stage, log_tail=_tail(self._folder))
 
     def close(self) -> None:
         """End the child, whatever it is doing."""
@@ -205,12 +206,6 @@ def run_md(
 def _spawn(folder: Path) -> tuple[subprocess.Popen[bytes], Connection]:
     """Start ``gbopt.md.child`` with one end of a pipe, one thread, and its own session."""
     read_end, write_end = os.pipe()
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-    }
     with (folder / "child.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "gbopt.md.child", str(folder), str(write_end)],
@@ -219,7 +214,7 @@ def _spawn(folder: Path) -> tuple[subprocess.Popen[bytes], Connection]:
             stderr=subprocess.STDOUT,
             pass_fds=(write_end,),
             start_new_session=True,  # Ctrl-C goes to the campaign, which ends its children
-            env=environment,
+            env=child_environment(),
         )
     os.close(write_end)
     return process, Connection(read_end, writable=False)

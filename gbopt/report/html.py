@@ -132,7 +132,7 @@ def _charts(view: CampaignView) -> dict[str, Chart]:
             rows,
         ),
         _composition("LER", "Li enrichment ratio (LER)", rows, axis),
-        _composition("OVC", "O-vacancy fraction (OVC)", rows, axis),
+        _composition("OVC", "O-vacancy descriptor (OVC)", rows, axis),
         _profiles(view),
     ]
     return {chart.key: chart for chart in charts if chart}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,8 @@ def profiles(view: CampaignView, evaluation: Evaluation) -> Rows:
     Both boundaries then lie inside the figure, and none at its edge.
     """
     folder = RunFolder(view.path).trial_folder(evaluation.trial, evaluation.spec.key)
-    file = folder / evaluation.artifacts["profiles"]
+    # The name alone: a record that came by mail must not point elsewhere.
+    file = folder / Path(evaluation.artifacts["profiles"]).name
     conditions = evaluation.conditions
     if conditions is None or not file.exists():
         return []

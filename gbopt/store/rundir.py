@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from gbopt import __version__
-from gbopt.config import CampaignConfig, parse_campaign, to_toml
+from gbopt.config import CampaignConfig, parse_campaign, read_campaign, to_toml
 from gbopt.errors import RunFolderError
 from gbopt.model.evaluation import Evaluation
 from gbopt.store.files import append_line, read_lines, write_atomic
@@ -28,6 +28,10 @@ from gbopt.store.files import append_line, read_lines, write_atomic
 FORMAT = 1
 EVALUATION = "evaluation.json"
 PROGRESS = "progress.json"
+_PROGRESS_KEYS = {"trial", "label", "stage", "step", "steps"}
+_EVENT_KEYS = {"time_utc", "event"}
+# What a folder holds whose making was interrupted.
+_BEGINNINGS = {"trials", "campaign.toml", "resolved.toml"}
 # Longer than `is_running` holds the lock to look.
 _LOCK_PATIENCE_S = 1.0
 
@@ -50,10 +54,16 @@ class RunFolder:
         Raises:
             RunFolderError: it exists and is not empty, or cannot be written.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        _require_plain(path)
+        if (path / "run.json").exists():
             raise RunFolderError(
                 f"the run folder {path} exists already",
                 hint=f"continue it with `gbopt resume {path}`, or name another with --out",
+            )
+        if path.exists() and not _only_beginnings(path):
+            raise RunFolderError(
+                f"{path} exists already and is not a run folder",
+                hint="name another folder with --out",
             )
         folder = cls(path)
         try:
@@ -63,6 +73,7 @@ class RunFolder:
             identity = {
                 "format": FORMAT,
                 "gbopt_version": __version__,
+                "settings_key": config.key,
                 "created_utc": utc_now(),
             }
             # run.json last: a folder that has it is complete.
@@ -81,17 +92,13 @@ class RunFolder:
         Raises:
             RunFolderError: it is missing, is none of ours, or is of another format.
         """
-        identity_file = path / "run.json"
-        if not identity_file.is_file():
+        _require_plain(path)
+        if not (path / "run.json").is_file():
             raise RunFolderError(
                 f"{path} is not a run folder: it has no run.json",
                 hint="give the folder that `gbopt run` printed, such as runs/quickstart",
             )
-        try:
-            identity = json.loads(identity_file.read_text(encoding="utf-8"))
-            found = identity["format"]
-        except (json.JSONDecodeError, KeyError, TypeError):
-            found = "unreadable"
+        found = _identity(path).get("format", "unreadable")
         if found != FORMAT:
             raise RunFolderError(
                 f"the run folder {path} has format {found}, this gbopt ({__version__}) reads "
@@ -102,9 +109,25 @@ class RunFolder:
 
     @property
     def config(self) -> CampaignConfig:
-        """The campaign as it was started."""
+        """The campaign as it was started, or with other limits since.
+
+        Raises:
+            RunFolderError: resolved.toml is missing, or changed in a setting that the finished
+                evaluations depend on.
+        """
         resolved = self.path / "resolved.toml"
-        return parse_campaign(resolved.read_text(encoding="utf-8"), str(resolved))
+        config = parse_campaign(read_campaign(resolved), str(resolved))
+        if config.key != _identity(self.path).get("settings_key"):
+            raise RunFolderError(
+                f"{resolved} was changed in a setting that earlier evaluations depend on",
+                hint="only [run], the texts and the limits in [search] may change: undo the rest, "
+                "or start a new run",
+            )
+        return config
+
+    def change_limits(self, config: CampaignConfig) -> None:
+        """Store a configuration that differs in limits only (see ``config``)."""
+        write_atomic(self.path / "resolved.toml", to_toml(config))
 
     @property
     def trace_file(self) -> Path:
@@ -135,7 +158,7 @@ class RunFolder:
 
     def events(self) -> list[dict[str, Any]]:
         """Read the trace."""
-        return read_lines(self.trace_file)
+        return [line for line in read_lines(self.trace_file) if line.keys() >= _EVENT_KEYS]
 
     def evaluations(self) -> list[Evaluation]:
         """Read every finished evaluation, by trial number."""
@@ -148,7 +171,7 @@ class RunFolder:
         for folder in sorted(self.path.glob("trials/*")):
             report = folder / PROGRESS
             if report.exists() and not (folder / EVALUATION).exists():
-                reports += read_lines(report)
+                reports += [line for line in read_lines(report) if line.keys() >= _PROGRESS_KEYS]
         return reports
 
     @contextmanager
@@ -165,6 +188,11 @@ class RunFolder:
             raise RunFolderError(
                 f"another gbopt process is running the campaign in {self.path}",
                 hint=f"watch it with `gbopt status {self.path}`, or stop it first (Ctrl-C)",
+            ) from None
+        except OSError as error:
+            raise RunFolderError(
+                f"the run folder {self.path} cannot be written: {error.strerror}",
+                hint="copy it to a place you may write to, and resume the copy",
             ) from None
         try:
             yield
@@ -184,6 +212,32 @@ class RunFolder:
     def study_lock(self) -> FileLock:
         """Lock around proposing and telling, shared by the workers of a campaign."""
         return FileLock(self.path / ".study.lock", timeout=600)
+
+
+def _identity(path: Path) -> dict[str, Any]:
+    """Content of run.json; empty where it is damaged."""
+    try:
+        identity = json.loads((path / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return identity if isinstance(identity, dict) else {}
+
+
+def _require_plain(path: Path) -> None:
+    """Refuse characters that SQLite's address of the study gives another meaning."""
+    if set("?{}") & set(str(path.resolve())):
+        raise RunFolderError(
+            f"the path {path} holds one of the characters ? {{ }}",
+            hint="choose a run folder without them with --out",
+        )
+
+
+def _only_beginnings(path: Path) -> bool:
+    """Whether a folder is empty, or holds only what an interrupted ``create`` leaves."""
+    if not path.is_dir():
+        return False
+    names = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
+    return names <= _BEGINNINGS and not any((path / "trials").glob("*"))
 
 
 def read_evaluation(file: Path) -> Evaluation:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,9 +16,10 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.exc import SQLAlchemyError
 
 from gbopt.errors import RunFolderError
 
@@ -29,6 +32,16 @@ optuna.logging.enable_propagation()
 
 # Seconds that a writer waits for another one (dashboard, worker) to let go of the file.
 _BUSY_TIMEOUT_S = 60
+
+
+_REBUILD = "`gbopt resume` rebuilds it from the trials"
+
+
+def _storage(file: Path) -> RDBStorage:
+    return RDBStorage(
+        f"sqlite:///{file.resolve()}",
+        engine_kwargs={"connect_args": {"timeout": _BUSY_TIMEOUT_S}},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +73,34 @@ def categorical(choices: tuple[str, ...]) -> BaseDistribution:
 
 
 class Study:
-    """The study of one campaign. Writers hold ``RunFolder.study_lock``."""
+    """The study of one campaign. Writers hold ``RunFolder.study_lock``.
 
-    def __init__(self, file: Path, name: str, *, create: bool) -> None:
-        if not create and not file.exists():
-            raise RunFolderError(
-                f"the study {file} is missing",
-                hint="restore study.db from a copy of the run folder",
-            )
-        storage = RDBStorage(
-            f"sqlite:///{file.resolve()}",
-            engine_kwargs={"connect_args": {"timeout": _BUSY_TIMEOUT_S}},
-        )
-        self._study = (
-            optuna.create_study(storage=storage, study_name=name, direction="minimize")
-            if create
-            else optuna.load_study(storage=storage, study_name=name)
-        )
+    Args:
+        file: the SQLite file.
+        name: name of the study.
+
+    Raises:
+        RunFolderError: the file is missing, or is not a study of that name.
+    """
+
+    def __init__(self, file: Path, name: str) -> None:
+        if not file.exists():
+            raise RunFolderError(f"the study {file} is missing", hint=_REBUILD)
+        try:
+            self._study = optuna.load_study(storage=_storage(file), study_name=name)
+        except (KeyError, StorageInternalError, SQLAlchemyError, RuntimeError, ValueError):
+            raise RunFolderError(f"{file} is not a readable study", hint=_REBUILD) from None
+
+    @classmethod
+    def create(cls, file: Path, name: str) -> Study:
+        """Make an empty study; a kill leaves either none or a whole one."""
+        temporary = file.with_name(f".{file.name}.{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        storage = _storage(temporary)
+        optuna.create_study(storage=storage, study_name=name, direction="minimize")
+        storage.engine.dispose()
+        temporary.replace(file)
+        return cls(file, name)
 
     def describe(self, objective: str, question: str) -> None:
         """Name the objective and store the campaign's question."""
@@ -98,6 +122,25 @@ class Study:
         )
         self._study.add_trial(trial)
         return self._study.get_trials(deepcopy=False)[-1].number
+
+    def restore(
+        self,
+        params: Params,
+        distributions: dict[str, BaseDistribution],
+        attrs: dict[str, Any],
+        value: float | None,
+        finished: datetime,
+    ) -> None:
+        """Add a trial that finished earlier (value None: it failed), when a study is rebuilt."""
+        trial = create_trial(
+            state=TrialState.FAIL if value is None else TrialState.COMPLETE,
+            value=value,
+            params=params,
+            distributions=distributions,
+            user_attrs=attrs,
+        )
+        trial.datetime_complete = finished
+        self._study.add_trial(trial)
 
     def finish(self, number: int, value: float | None, attrs: dict[str, Any]) -> None:
         """Tell the result of a trial (None: it failed); telling it twice changes nothing."""

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import sqlite3
 
@@ -204,3 +205,86 @@ def test_a_second_process_is_refused(tiny, tmp_path):
     kill_group(process)
     assert second.returncode == 1
     assert "another gbopt process" in second.stderr
+
+
+@pytest.mark.parametrize("damage", ["lost", "garbage", "empty"])
+def test_a_lost_study_is_rebuilt_from_the_trials(damage, uninterrupted, tmp_path):
+    run = tmp_path / "copy"
+    shutil.copytree(uninterrupted[0], run)
+    if damage == "lost":
+        (run / "study.db").unlink()
+    else:
+        (run / "study.db").write_bytes(b"" if damage == "empty" else b"garbage")
+    before = evaluations(run)
+    done = gbopt("resume", run)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "rebuilt from 4 trials" in done.stdout
+    assert evaluations(run) == before
+    for copied, first in zip(trials(run), trials(uninterrupted[0]), strict=True):
+        assert (copied.number, copied.value, copied.params) == (
+            first.number,
+            first.value,
+            first.params,
+        )
+
+
+def trials(run):
+    import optuna
+
+    return optuna.load_study(study_name="tiny", storage=f"sqlite:///{run / 'study.db'}").trials
+
+
+def test_a_damaged_evaluation_is_named_and_run_again(uninterrupted, tmp_path):
+    run = tmp_path / "copy"
+    shutil.copytree(uninterrupted[0], run)
+    file = next(run.glob("trials/0002-*/evaluation.json"))
+    expected = json.loads(file.read_text())
+    file.write_text(file.read_text()[:500])
+    refused = gbopt("status", run)
+    assert refused.returncode == 1
+    assert "0002-" in refused.stderr
+    shutil.rmtree(file.parent)  # what the hint says
+    done = gbopt("resume", run)
+    assert done.returncode == 0, done.stdout + done.stderr
+    again = evaluations(run)[2][0]
+    assert again["objective"] == expected["objective"]
+
+
+def test_a_larger_budget_goes_on_where_it_stopped(uninterrupted, tmp_path):
+    run = tmp_path / "copy"
+    shutil.copytree(uninterrupted[0], run)
+    before = evaluations(run)
+    done = gbopt("resume", run, "--evaluations", 5)
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = evaluations(run)
+    assert sorted(after) == [0, 1, 2, 3, 4]
+    assert {n: after[n] for n in before} == before
+
+
+def test_a_campaign_runs_below_srun_and_beside_a_stray_module(tiny, tmp_path):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "json.py").write_text("raise SystemExit('foreign code')\n")
+    environment = {**os.environ, "PMI_FD": "9", "PMI_RANK": "0", "PMI_SIZE": "1"}
+    done = gbopt(
+        "run",
+        tiny(evaluations=1),
+        "--out",
+        tmp_path / "run",
+        env={**environment, "PYTHONSAFEPATH": "1"},
+        cwd=tmp_path / "here",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert evaluations(tmp_path / "run")[0][0]["status"] in ("ok", "suspect")
+
+
+def test_kill_9_during_the_bulk_reference_leaves_nothing_running(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("GBOPT_CACHE_DIR", str(tmp_path / "cold"))
+    run = tmp_path / "run"
+    process = start("run", tiny(workers=2, evaluations=1, production_ps=3.0), "--out", run)
+    wait_for(lambda: len(md_children(process)) == 2, process)
+    replicas = md_children(process)
+    kill_main(process)
+    assert gone(replicas)
+    done = gbopt("resume", run)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(evaluations(run)) == [0]

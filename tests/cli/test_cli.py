@@ -63,7 +63,8 @@ def test_an_empty_space_is_refused(tmp_path):
 def test_an_existing_folder_is_refused(tmp_path):
     (tmp_path / "runs" / "quickstart").mkdir(parents=True)
     (tmp_path / "runs" / "quickstart" / "precious").write_text("data")
-    refused(gbopt("run", CAMPAIGN, cwd=tmp_path), "exists already", "gbopt resume")
+    refused(gbopt("run", CAMPAIGN, cwd=tmp_path), "is not a run folder", "--out")
+    assert (tmp_path / "runs" / "quickstart" / "precious").read_text() == "data"
 
 
 def test_an_unwritable_folder_is_refused(tmp_path):

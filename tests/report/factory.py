@@ -156,6 +156,7 @@ def _question(trial: int, plane: int) -> dict[str, Any]:
         "spec": spec,
         "provenance": Provenance(
             gbopt_version="0.1.0",
+            source_key="0" * 12,
             python_version="3.11",
             packages={"numpy": "2"},
             host="here",

@@ -81,7 +81,7 @@ def test_trace_is_rounded_to_the_errors():
 def test_a_trial_in_full():
     rows = {row["quantity"]: row for row in tables.trial_rows(finished(1, flags={"x": "warn"}))}
     assert rows["GB resistivity"]["boundary 1"] == rows["GB resistivity"]["value"] == "3.2(4)"
-    assert rows["O-vacancy fraction"]["method"] == "measured"
+    assert rows["O-vacancy descriptor"]["method"] == "measured"
     assert rows["check x"]["value"] == "warn: about x"
     assert (rows["temperature"]["value"], rows["temperature"]["unit"]) == (1100.0, "K")
     assert rows["oxide units removed"]["value"] == "2 Li2O"

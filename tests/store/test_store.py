@@ -1,4 +1,5 @@
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,30 @@ def test_a_new_folder_holds_the_campaign_as_given_and_resolved(folder):
     assert (folder.path / "campaign.toml").read_text() == CAMPAIGN.read_text()
     assert folder.config == load_campaign(CAMPAIGN)
     assert RunFolder.open_(folder.path) == folder
+
+
+def test_an_interrupted_beginning_is_begun_again(tmp_path):
+    (tmp_path / "run" / "trials").mkdir(parents=True)
+    (tmp_path / "run" / "campaign.toml").write_text("half")
+    config = load_campaign(CAMPAIGN)
+    assert RunFolder.create(tmp_path / "run", config, "x").config == config
+
+
+@pytest.mark.parametrize("name", ["a?b", "run{1}"])
+def test_names_that_break_the_address_of_the_study_are_refused(name, tmp_path):
+    with pytest.raises(RunFolderError, match="one of the characters"):
+        RunFolder.create(tmp_path / name, load_campaign(CAMPAIGN), "")
+
+
+def test_limits_may_change_and_physics_may_not(folder):
+    config = folder.config
+    search = config.search.model_copy(update={"evaluations": 500})
+    folder.change_limits(config.model_copy(update={"search": search}))
+    assert folder.config.search.evaluations == 500
+    resolved = folder.path / "resolved.toml"
+    resolved.write_text(resolved.read_text().replace("temperature_K = 1100", "temperature_K = 700"))
+    with pytest.raises(RunFolderError, match="changed in a setting"):
+        _ = folder.config
 
 
 def test_an_existing_folder_is_not_overwritten(folder):
@@ -81,14 +106,14 @@ def test_lines_round_trip(tmp_path):
 
 
 def test_the_study_keeps_parameters_results_and_order(tmp_path):
-    study = Study(tmp_path / "study.db", "test", create=True)
+    study = Study.create(tmp_path / "study.db", "test")
     study.describe("log10 rho", "which?")
     numbers = [study.add_running(POINT, SPACE, {"seed": n}) for n in range(3)]
     assert numbers == [0, 1, 2]
     study.finish(1, 0.5, {"std_err": 0.1})
     study.finish(0, None, {"cause": "lost atoms"})
     study.finish(1, 99.0, {"std_err": 9.0})  # told twice: nothing changes
-    again = Study(tmp_path / "study.db", "test", create=False).records()
+    again = Study(tmp_path / "study.db", "test").records()
     assert [r.state for r in again] == ["failed", "complete", "running"]
     assert [r.finished_order for r in again] == [1, 0, None]
     assert again[1].value == 0.5
@@ -97,6 +122,24 @@ def test_the_study_keeps_parameters_results_and_order(tmp_path):
     assert again[2].params == POINT
 
 
+def test_a_restored_trial_is_finished_at_its_time(tmp_path):
+    study = Study.create(tmp_path / "study.db", "test")
+    later, earlier = datetime(2026, 1, 2), datetime(2026, 1, 1)
+    study.restore(POINT, SPACE, {"std_err": 0.1}, 0.5, later)
+    study.restore(POINT, SPACE, {}, None, earlier)
+    assert [(r.state, r.value, r.finished_order) for r in study.records()] == [
+        ("complete", 0.5, 1),
+        ("failed", None, 0),
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all", b"SQLite format 3\x00torn"])
+def test_a_damaged_study_is_said(content, tmp_path):
+    (tmp_path / "study.db").write_bytes(content)
+    with pytest.raises(RunFolderError, match="not a readable study"):
+        Study(tmp_path / "study.db", "test")
+
+
 def test_a_missing_study_is_said(tmp_path):
     with pytest.raises(RunFolderError, match="missing"):
-        Study(tmp_path / "study.db", "test", create=False)
+        Study(tmp_path / "study.db", "test")
