@@ -28,7 +28,12 @@ def verdict(view: CampaignView) -> str:
             "only lower bounds of the objective."
         )
     others = [b for b in boundaries(view) if b != group]
-    sentences = [_finding(view, best, group), *_comparison(best, others), *_trust(group)]
+    sentences = [
+        _finding(view, best, group),
+        *_comparison(best, others),
+        *_by_resistance(view, group),
+        *_trust(group),
+    ]
     return " ".join(sentences)
 
 
@@ -82,6 +87,21 @@ def _comparison(best: Recommendation, others: list[Boundary]) -> Iterator[str]:
             f"It is not distinguishable from {len(alike)} of the "
             f"{_count(len(others), 'other boundary', 'other boundaries')} within "
             "two joint standard errors."
+        )
+
+
+def _by_resistance(view: CampaignView, group: Boundary) -> Iterator[str]:
+    """Say whether the width that a resistivity is given over made the choice."""
+    name = "area_specific_resistance"
+    if view.config.search.objective == name:
+        return
+    known = [(asr.value, b, asr) for b in boundaries(view) if (asr := b.mean(name)) is not None]
+    if len(known) > 1:
+        _, lowest, asr = min(known, key=lambda entry: entry[0])
+        same = lowest == group
+        yield (
+            f"By area-specific resistance, which depends on no width, "
+            f"{'it' if same else lowest.label} is {'also ' if same else ''}lowest ({asr})."
         )
 
 

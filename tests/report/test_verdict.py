@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from gbopt.report.tables import verdict
 
-from .factory import failed, finished, view
+from .factory import failed, finished, mixed, view
 
 
 def test_nothing_finished():
@@ -66,3 +66,8 @@ def test_an_unresolved_best_is_said_to_be_a_bound():
 def test_the_other_objective():
     text = verdict(view(finished(0, -6.6), search={"objective": "area_specific_resistance"}))
     assert "expected area-specific resistance is 2.51e-07 ohm cm2" in text
+
+
+def test_the_width_free_ranking_is_said():
+    said = verdict(mixed())
+    assert "By area-specific resistance, which depends on no width," in said
