@@ -160,7 +160,7 @@ def _resistivity(slab: _Slab, bulk: BulkTransport, asr: Estimate, width_A: Estim
             (-asr.value / (width_cm * width_A.value), width_A),
         ],
         unit="ohm cm",
-        method=f"ASR over the {width_A.method} width, plus bulk resistivity",
+        method=f"ASR over the width ({width_A.method}), plus bulk resistivity",
         bound=slab.resistance_ohm_cm2.bound,
     )
 

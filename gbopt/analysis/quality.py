@@ -20,7 +20,8 @@ MIN_HOPS = 50.0
 """Below this the Poisson error alone is 14 % of the core's diffusivity, or more."""
 MIN_LAG_PS = 3.0
 """Two to three residence times of Li in LLZO near 1100 K (1-3 ps): jumps back are over."""
-MIN_EXPONENT = 0.6
+MIN_EXPONENT, LEAST_EXPONENT = 0.6, 0.5
+"""Below the first the lag is short; below the second most of what moves jumps back."""
 MAX_EXPONENT = 1.25
 """Above it ions still fly freely: the exponent of diffusion is 1, of free flight 2."""
 MIN_GRAIN_RATIO = 0.75
@@ -128,6 +129,7 @@ def _diffusive(exponent: float, lag_ps: float) -> QualityFlag:
         exponent < MIN_EXPONENT,
         exponent,
         MIN_EXPONENT,
+        level="fail" if exponent < LEAST_EXPONENT else "warn",
         passed=f"Li in the cores diffuses at a lag of {lag_ps:g} ps.",
         failed=f"a lag of {lag_ps:g} ps is too short for Li in the cores, whose squared "
         f"displacement grows only as time to the power {exponent:.2f}: raise analysis.lag_ps.",

@@ -176,5 +176,5 @@ class BoundaryWidth:
             lambda mask: self._displaced[mask].mean(axis=0) / self._cations_per_A,
             len(self._displaced),
             unit="A",
-            method="measured",
+            method="La and Zr off their sites; segments",
         )

@@ -21,9 +21,9 @@ from gbopt.geometry.slab import Slab, make_slab, nonpolar_termination
 from gbopt.model.bicrystal import FORMAL_CHARGES, LI, Bicrystal
 from gbopt.model.spec import GBSpec
 
-# Room left at each boundary before relaxation: a glass takes more of it than a crystal, and
-# NPT closes or opens the rest.
-GAP_A = 1.5
+# Room left at each boundary before relaxation; NPT opens the rest that a glass takes up. More
+# would leave a void at the plane that lithium alone fills.
+GAP_A = 0.6
 # Ions this far beyond the disordered slab may still be pushed.
 MARGIN_A = 2.0
 

@@ -7,6 +7,8 @@ room for one ion in every octahedron: 8 + 48 = 56 in a cubic cell, the compositi
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -96,44 +98,53 @@ def _fill_sites(
     # 24d sites are linked through an octahedron when both lie next to it (1.6 or 2.4 A).
     linked = _tetrahedral_links(sites, n_tetrahedral, cell)
     lonely = free[:n_tetrahedral].copy()
-    for site in rng.permutation(n_tetrahedral):
+    for site in rng.permutation(n_tetrahedral).tolist():
         if len(chosen) >= quota:
             break
         if lonely[site]:
-            chosen.append(int(site))
-            lonely[linked[site]] = False
-            open_[exclusion[site]] = False
+            chosen.append(site)
+            lonely[linked.of(site)] = False
+            open_[exclusion.of(site)] = False
     open_[is_tetrahedral] = False
-    for site in n_tetrahedral + rng.permutation(len(sites) - n_tetrahedral):
+    for site in (n_tetrahedral + rng.permutation(len(sites) - n_tetrahedral)).tolist():
         if open_[site]:
-            chosen.append(int(site))
-            open_[exclusion[site]] = False
+            chosen.append(site)
+            open_[exclusion.of(site)] = False
     return np.array(chosen, dtype=np.intp)
 
 
-def _exclusion_lists(
-    sites: NDArray[np.float64], cell: NDArray[np.float64]
-) -> list[NDArray[np.intp]]:
+def _exclusion_lists(sites: NDArray[np.float64], cell: NDArray[np.float64]) -> _Lists:
     """For each site the sites closer than MIN_LI_LI_A, itself included."""
     pairs = pairs_within(sites, cell, MIN_LI_LI_A)
-    return _lists(pairs.i, pairs.j, len(sites), with_self=True)
+    return _lists(pairs.i, pairs.j, len(sites))
 
 
 def _tetrahedral_links(
     sites: NDArray[np.float64], n_tetrahedral: int, cell: NDArray[np.float64]
-) -> list[NDArray[np.intp]]:
+) -> _Lists:
     """For each 24d site the other 24d sites that share an octahedron with it (3.98 A)."""
     pairs = pairs_within(sites[:n_tetrahedral], cell, 4.1)
-    return _lists(pairs.i, pairs.j, n_tetrahedral, with_self=True)
+    return _lists(pairs.i, pairs.j, n_tetrahedral)
 
 
-def _lists(
-    i: NDArray[np.intp], j: NDArray[np.intp], n: int, *, with_self: bool
-) -> list[NDArray[np.intp]]:
-    own = np.arange(n if with_self else 0)
+class _Lists(NamedTuple):
+    """For each site a list of other sites, end to end in one array."""
+
+    members: NDArray[np.intp]
+    ends: list[int]
+
+    def of(self, site: int) -> NDArray[np.intp]:
+        """Return the list of one site."""
+        return self.members[self.ends[site] : self.ends[site + 1]]
+
+
+def _lists(i: NDArray[np.intp], j: NDArray[np.intp], n: int) -> _Lists:
+    """Lists of the partners of each of n sites, itself included."""
+    own = np.arange(n)
     source, target = np.concatenate([i, j, own]), np.concatenate([j, i, own])
     order = np.argsort(source, kind="stable")
-    return np.split(target[order], np.cumsum(np.bincount(source, minlength=n))[:-1])
+    ends = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=n))])
+    return _Lists(target[order], ends.tolist())
 
 
 def _fill_voids(
@@ -148,12 +159,14 @@ def _fill_voids(
     """Add ions at random points of the slabs that are clear of all others."""
     volume = sum(high - low for low, high in slabs_A) * cell[0, 0] * cell[1, 1]
     points = int(_VOID_POINTS_PER_A3 * volume)
+    near = _near_slabs(host, slabs_A, cell[2, 2])
+    host, species = host[near], species[near]
     for _ in range(_VOID_TRIES):
         trial = wrap(_points_in(slabs_A, points, cell, rng), cell)
         trial = trial[_clear_of_host(trial, host, species, cell)]
-        near = pairs_within(trial, cell, MIN_LI_LI_A, others=lithium)
+        taken = pairs_within(trial, cell, MIN_LI_LI_A, others=lithium)
         free = np.ones(len(trial), dtype=bool)
-        free[near.i] = False
+        free[taken.i] = False
         trial = trial[free]
         exclusion = _exclusion_lists(trial, cell)
         open_ = np.ones(len(trial), dtype=bool)
@@ -161,11 +174,22 @@ def _fill_voids(
         for site in range(len(trial)):
             if open_[site] and len(lithium) + len(added) < count:
                 added.append(site)
-                open_[exclusion[site]] = False
+                open_[exclusion.of(site)] = False
         lithium = np.concatenate([lithium, trial[added]])
         if len(lithium) >= count:
             break
     return lithium
+
+
+def _near_slabs(
+    host: NDArray[np.float64], slabs_A: list[tuple[float, float]], length_A: float
+) -> NDArray[np.bool_]:
+    """Mark the framework ions that can block a point of the slabs."""
+    reach = float(GATE_A[LI].max())
+    near = np.zeros(len(host), dtype=bool)
+    for low, high in slabs_A:
+        near |= (host[:, 2] - (low - reach)) % length_A < (high - low) + 2 * reach
+    return near
 
 
 def _points_in(

@@ -25,23 +25,23 @@ RELAXED_MINIMUM_A = np.array(
     ]
 )
 # A built structure has not been relaxed yet: it passes at 85 % of the relaxed minimum, from
-# where minimisation with formal charges is safe; framework ions are pushed apart to 95 %.
+# where minimisation with formal charges is safe; framework ions are pushed apart to 90 %.
 GATE_FRACTION = 0.85
-PUSH_FRACTION = 0.95
+PUSH_FRACTION = 0.90
 GATE_A = GATE_FRACTION * RELAXED_MINIMUM_A
 PUSH_A = PUSH_FRACTION * RELAXED_MINIMUM_A
 
 # Share of the separation that each species takes: cations hardly leave their sites.
 _MOBILITY = np.array([1.0, 0.3, 0.2, 1.0])
-_PUSH_ROUNDS = 12
-_PUSH_STEPS = 20
+_PUSH_ROUNDS = 16
+_PUSH_STEPS = 8
 _DAMPING = 0.8
-_JOLT_A = 0.6
+_JOLT_A = 0.3
 # Around the mobile slab, the crystal that displaced ions can run into.
-_REACH_A = 6.0
+_REACH_A = 5.0
 # Pushing ends when every pair has this share of its PUSH_A: some way above the gate.
-_ENOUGH = 0.92
-_SKIN_A = 0.6
+_ENOUGH = 0.95
+_SKIN_A = 0.4
 DISORDER_A = 1.3
 
 
@@ -159,10 +159,19 @@ def _touching(
     cell: NDArray[np.float64],
 ) -> Pairs:
     """Pairs that may come too close while ions move by half the skin; one of them is mobile."""
-    pairs = pairs_within(positions, cell, PUSH_A.max() + _SKIN_A)
-    near = pairs.distance < PUSH_A[species[pairs.i], species[pairs.j]] + _SKIN_A
-    chosen = near & (weight[pairs.i] + weight[pairs.j] > 0) & (pairs.distance > 1e-6)
-    return Pairs(pairs.i[chosen], pairs.j[chosen], pairs.vector[chosen], pairs.distance[chosen])
+    # Cations keep far from each other and are few: all pairs at their reach would be slow.
+    cation = np.flatnonzero(species != O)
+    reach = PUSH_A[:, O].max() + _SKIN_A
+    among = pairs_within(positions[cation], cell, PUSH_A.max() + _SKIN_A)
+    others = pairs_within(positions, cell, reach)
+    with_oxygen = (species[others.i] == O) | (species[others.j] == O)
+    i = np.concatenate([cation[among.i], others.i[with_oxygen]])
+    j = np.concatenate([cation[among.j], others.j[with_oxygen]])
+    vector = np.concatenate([among.vector, others.vector[with_oxygen]])
+    distance = np.concatenate([among.distance, others.distance[with_oxygen]])
+    near = distance < PUSH_A[species[i], species[j]] + _SKIN_A
+    chosen = near & (weight[i] + weight[j] > 0) & (distance > 1e-6)
+    return Pairs(i[chosen], j[chosen], vector[chosen], distance[chosen])
 
 
 def remove_units(
@@ -224,8 +233,8 @@ def _unit_around(
 def shortest_by_pair(
     positions: NDArray[np.float64], species: NDArray[np.int8], cell: NDArray[np.float64]
 ) -> dict[str, float]:
-    """Shortest distance of each pair of species up to 3 A, keyed such as ``Li-O``."""
-    pairs = pairs_within(wrap(positions, cell), cell, 3.0)
+    """Shortest distance of each pair of species, keyed such as ``Li-O``, if the gate could ask."""
+    pairs = pairs_within(wrap(positions, cell), cell, GATE_A.max())
     low = np.minimum(species[pairs.i], species[pairs.j]).astype(int)
     high = np.maximum(species[pairs.i], species[pairs.j]).astype(int)
     shortest = np.full((4, 4), np.inf)

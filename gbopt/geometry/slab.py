@@ -16,8 +16,6 @@ from gbopt.crystal.llzo import primitive_sites
 from gbopt.geometry.lattice import plane_basis
 from gbopt.model.bicrystal import FORMAL_CHARGES
 
-_TERMINATIONS = 512
-
 
 class Slab(NamedTuple):
     """Sites of one grain in A; z runs from 0 to the slab's thickness."""
@@ -81,13 +79,32 @@ def polarisation(plane: tuple[int, int, int], shifts: NDArray[np.float64]) -> ND
 
 
 def nonpolar_termination(plane: tuple[int, int, int], rng: np.random.Generator) -> float:
-    """Draw a termination whose faces carry the least charge.
+    """Draw a termination among those whose faces carry the least charge.
 
     Two slabs cut at random leave one boundary of the cell rich in lithium and the other poor,
     by up to several e/nm2: an artefact of the cut, not of the boundary.
     """
-    shifts = rng.random(_TERMINATIONS)
-    return float(shifts[np.abs(polarisation(plane, shifts)).argmin()])
+    low, high = _nonpolar_cuts(plane)
+    width = high - low
+    chosen = rng.choice(len(low), p=width / width.sum())
+    return float(low[chosen] + rng.random() * width[chosen])
+
+
+@lru_cache(maxsize=256)
+def _nonpolar_cuts(
+    plane: tuple[int, int, int],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ranges of the termination over which the charge on the faces is least.
+
+    The charge changes only where the cut passes a site: it is constant from site to site.
+    """
+    _, parts = _primitive_in(plane)
+    passes = np.unique(np.round(1.0 - np.concatenate([part[:, 2] for part in parts]) % 1.0, 9))
+    low, high = passes, np.append(passes[1:], passes[0] + 1.0)
+    charge = np.abs(polarisation(plane, (low + high) / 2))
+    wide = high - low > 1e-6  # sites of one height differ by rounding
+    least = wide & (charge < charge[wide].min() + 1e-6)
+    return low[least], high[least]
 
 
 @lru_cache(maxsize=256)

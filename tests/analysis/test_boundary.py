@@ -169,7 +169,7 @@ def test_flags_of_a_nearly_frozen_core(bulk: BulkTransport) -> None:
     bad = flags_of(frozen, bulk)
     assert bad["core_hops"].level == "fail"
     assert "longer" in bad["core_hops"].message
-    assert bad["core_diffusive"].level == "warn"
+    assert bad["core_diffusive"].level == "fail"
     assert "analysis.lag_ps" in bad["core_diffusive"].message
     assert bad["grain_thickness"].level == "warn"
 
