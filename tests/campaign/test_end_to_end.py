@@ -6,8 +6,11 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
+import urllib.request
 
+import psutil
 import pytest
 
 from tests.campaign.harness import (
@@ -288,3 +291,27 @@ def test_kill_9_during_the_bulk_reference_leaves_nothing_running(tiny, tmp_path,
     done = gbopt("resume", run)
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(evaluations(run)) == [0]
+
+
+def test_the_dashboard_shows_the_study_on_this_machine_only(uninterrupted):
+    run, _ = uninterrupted
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = start("dashboard", run, "--port", port)
+    try:
+        studies = wait_for(lambda: fetch(f"http://127.0.0.1:{port}/api/studies"), server, 60)
+        assert [s["study_name"] for s in studies["study_summaries"]] == ["tiny"]
+        listening = psutil.Process(server.pid).net_connections(kind="inet")
+        assert {c.laddr.ip for c in listening if c.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
+    finally:
+        kill_group(server, signal.SIGTERM)
+
+
+def fetch(address):
+    """The JSON at an address of this machine; None while nothing answers."""
+    try:
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            return json.load(answer)
+    except OSError:
+        return None
