@@ -30,8 +30,12 @@ class _Scale:
 
     @classmethod
     def of(cls, history: Sequence[Observation]) -> _Scale:
-        values = [o.y for o in complete(history)]
-        return cls(float(np.mean(values)), float(np.std(values)) or 1.0)
+        done = complete(history)
+        values = [o.y for o in done]
+        # Where the error bars exceed the scatter, the scatter says little of how far the true
+        # values differ: the larger of the two sets what the model thinks possible.
+        noise = float(np.sqrt(np.mean([o.error**2 for o in done])))
+        return cls(float(np.mean(values)), max(float(np.std(values)), noise) or 1.0)
 
     def standard(self, value: float) -> float:
         # Rounded, so that the same values in another unit give the same bits.

@@ -18,6 +18,11 @@ Array = NDArray[np.float64]
 # Length scales in units of the range of a variable: half the range, give or take a factor e.
 LENGTH_MEDIAN = 0.5
 LENGTH_LOG_SD = 1.0
+# Variance of the true values, in units of the spread squared. Fitted to a few noisy values it
+# would go to zero, and every prediction would claim to be exact.
+AMPLITUDE = (0.25, 20.0)
+# Variance of the mean of all true values, which a few evaluations know no better than this.
+MEAN_VARIANCE = 1.0
 # Share of the variance of the values that known error bars may leave unexplained. With no such
 # limit one deep narrow minimum, however precisely measured, turns the whole model into noise.
 MOST_UNEXPLAINED = 0.1
@@ -61,8 +66,8 @@ class TiedMatern(Matern):  # type: ignore[misc]  # scikit-optimize has no types
 class ErrorBarGPR(SkoptGPR):  # type: ignore[misc]  # scikit-optimize has no types
     """Gaussian process regression on standardised values with known error bars.
 
-    Kernel: amplitude x Matern 5/2 with a length scale per variable, plus white noise for what
-    the error bars leave unexplained. The hyperparameters maximise the marginal likelihood
+    Kernel: amplitude x Matern 5/2 with a length scale per variable, plus a constant for the
+    unknown mean, plus white noise for what the error bars leave unexplained. The hyperparameters maximise the marginal likelihood
     (Rasmussen and Williams 2006, eq. 5.8) times a log-normal prior on the length scales: with
     a dozen points the likelihood alone often puts them on a bound.
 
@@ -75,7 +80,8 @@ class ErrorBarGPR(SkoptGPR):  # type: ignore[misc]  # scikit-optimize has no typ
     def __init__(self, groups: tuple[int, ...], alpha: Array) -> None:
         self.groups = groups
         scales = np.full(max(groups) + 1, LENGTH_MEDIAN)
-        kernel = ConstantKernel(1.0, (0.05, 20.0)) * TiedMatern(groups, scales, (0.02, 50.0))
+        kernel = ConstantKernel(1.0, AMPLITUDE) * TiedMatern(groups, scales, (0.02, 50.0))
+        kernel += ConstantKernel(MEAN_VARIANCE, "fixed")
         most = MOST_UNEXPLAINED if np.any(alpha) else 1.0
         super().__init__(
             kernel=kernel + WhiteKernel(1e-2, (1e-6, most)),

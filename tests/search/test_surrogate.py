@@ -53,7 +53,7 @@ def test_columns_of_one_category_share_a_length_scale():
     model = ErrorBarGPR((0, 1, 1, 1, 1), np.full(20, 1e-4)).fit(x, y)
     # amplitude, two length scales, white noise; the last is zeroed for predictions
     assert len(model.kernel.theta) == 4
-    assert np.size(model.kernel_.k1.k2.length_scale) == 2
+    assert np.size(model.kernel_.k1.k1.k2.length_scale) == 2
 
 
 def test_gradient_of_the_log_posterior():
