@@ -126,6 +126,22 @@ class BulkConfig(_Section):
     """NVT production, ps."""
 
 
+class FieldConfig(_Section):
+    """[field]: conductivity under an applied field along the normal, beside the tracer route."""
+
+    fields_V_A: tuple[Annotated[float, Field(gt=0, le=0.2)], ...] = Field((), max_length=4)
+    """Fields applied one after another, V/A; none: this route is not run. Two or more are needed
+    to check that the response is linear; 0.015-0.03 is linear at 1100 K."""
+    run_ps: Picoseconds = Field(60.0, gt=0, le=1e6)
+    """Run under each field, its transient included, ps."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if len(set(self.fields_V_A)) != len(self.fields_V_A):
+            raise ValueError("fields_V_A: each field once")
+        return self
+
+
 class AnalysisConfig(_Section):
     """[analysis]: how the trajectory becomes numbers."""
 
@@ -178,6 +194,7 @@ class CampaignConfig(_Section):
     geometry: GeometryConfig = GeometryConfig()
     md: MDConfig = MDConfig()
     bulk: BulkConfig = BulkConfig()
+    field: FieldConfig = FieldConfig()
     analysis: AnalysisConfig = AnalysisConfig()
     search: SearchConfig = SearchConfig()
     run: RunConfig = RunConfig()
@@ -202,14 +219,24 @@ class CampaignConfig(_Section):
         return self
 
     @property
-    def key(self) -> str:
-        """Content key of every setting that an evaluation or a proposal depends on.
+    def settings(self) -> dict[str, Any]:
+        """Every setting that an evaluation or a proposal depends on, such as md.temperature_K.
 
         [run], the texts and the limits of the search may change between two runs of one folder.
         """
         limits = {"evaluations", "patience", "min_improvement", "max_hours"}
         free: Any = {"run": True, "name": True, "question": True, "search": limits}
-        return content_key(self.model_dump(mode="json", exclude=free))
+        dumped = self.model_dump(mode="json", exclude=free)
+        flat = {k: v for k, v in dumped.items() if not isinstance(v, dict)}
+        for section, values in dumped.items():
+            if isinstance(values, dict):
+                flat |= {f"{section}.{name}": value for name, value in values.items()}
+        return flat
+
+    @property
+    def key(self) -> str:
+        """Content key of the settings."""
+        return content_key(self.settings)
 
 
 def load_campaign(path: Path) -> CampaignConfig:

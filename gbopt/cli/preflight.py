@@ -90,12 +90,14 @@ def print_preflight(config: CampaignConfig) -> None:
 def _steps(config: CampaignConfig) -> int:
     from gbopt.md.protocol import boundary_stages
 
-    return sum(stage.steps for stage in boundary_stages(config.md, 0))
+    return sum(stage.steps for stage in boundary_stages(config.md, 0, config.field))
 
 
 def _hours(config: CampaignConfig, ions: float, steps: int) -> float:
     boundaries = config.search.evaluations * ions * steps / config.run.workers
-    bulk_steps = (1.25 * config.bulk.npt_ps + config.bulk.production_ps) / config.md.timestep_ps
+    field_ps = len(config.field.fields_V_A) * config.field.run_ps
+    bulk_ps = 1.25 * config.bulk.npt_ps + config.bulk.production_ps + field_ps
+    bulk_steps = bulk_ps / config.md.timestep_ps
     replicas = config.bulk.replicas / min(config.bulk.replicas, config.run.workers)
     bulk = replicas * 192 * config.bulk.cells**3 * bulk_steps
     return (boundaries + bulk) * _US_PER_ION_STEP * 1e-6 / 3600

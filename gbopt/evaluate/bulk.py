@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -13,11 +12,14 @@ from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
 from gbopt.analysis.bulk import BulkTransport, bulk_transport
+from gbopt.analysis.collective import ChargeDisplacement
 from gbopt.analysis.frames import drift_corrected
 from gbopt.analysis.profile import TransportProfile
+from gbopt.analysis.statistics import combine
 from gbopt.analysis.transport import LiTransport
 from gbopt.config import CampaignConfig
 from gbopt.errors import EnvironmentProblem
+from gbopt.evaluate.routes import charges_of, conductivities_at_fields
 from gbopt.evaluate.workers import become_worker, in_workers
 from gbopt.geometry.build import build_bulk
 from gbopt.md.engine import Progress, run_md
@@ -27,7 +29,7 @@ from gbopt.model.observables import Estimate
 from gbopt.potentials.buckingham import Potential, get_potential
 from gbopt.provenance import content_key, derive_seed
 
-BULK_FORMAT = 1
+BULK_FORMAT = 2
 _BULK_BRANCH = 7_001  # spawn key of the bulk's seeds, apart from those of the trials
 
 
@@ -44,6 +46,10 @@ class BulkReference(BaseModel):
     lattice_A: Estimate
     """Lattice parameter at temperature and pressure, mean of the replicas."""
     transport: BulkTransport
+    collective: Estimate
+    """Collective (Einstein-Helfand) conductivity, mean of axes and replicas, S/cm."""
+    at_fields: tuple[Estimate, ...]
+    """Conductivity under each field of the campaign, mean of the replicas, S/cm."""
     production_ps: float
     n_ions: int
     seconds: float
@@ -70,6 +76,7 @@ def bulk_key(config: CampaignConfig) -> str:
             "engine": lammps_version(),
             "md": md,
             "bulk": config.bulk.model_dump(),
+            "field": config.field.model_dump(),
             "analysis": config.analysis.model_dump(),
             "seed": config.seed,
         }
@@ -136,8 +143,8 @@ def _make(
         if (cached := _read(folder / "bulk.json")) is not None:
             return cached
         started = time.monotonic()
-        profiles = _run_replicas(config, folder, workers, on_progress)
-        reference = _summarise(config, folder.name, profiles, time.monotonic() - started)
+        runs = _run_replicas(config, folder, workers, on_progress)
+        reference = _summarise(config, folder.name, runs, time.monotonic() - started)
         _write(folder / "bulk.json", reference.model_dump_json(indent=1))
         return reference
 
@@ -148,9 +155,19 @@ def _write(file: Path, text: str) -> None:
     temporary.replace(file)
 
 
+class Replica(BaseModel):
+    """What one run of the crystal gave, besides its transport profile."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lattice_A: float
+    collective: Estimate
+    at_fields: tuple[Estimate, ...]
+
+
 def _run_replicas(
     config: CampaignConfig, folder: Path, workers: int, on_progress: Callable[[str], None]
-) -> list[tuple[TransportProfile, float]]:
+) -> list[tuple[TransportProfile, Replica]]:
     from joblib import delayed
 
     replicas = config.bulk.replicas
@@ -166,23 +183,23 @@ def _run_replicas(
 
 def run_replica(
     config: CampaignConfig, folder: Path, replica: int, main_pid: int
-) -> tuple[TransportProfile, float]:
-    """Run one replica, or read it if it has been run; return its profile and lattice parameter."""
+) -> tuple[TransportProfile, Replica]:
+    """Run one replica, or read it if it has been run."""
     become_worker(main_pid)
     # A replica of a campaign that was killed a moment ago may still be ending.
     with FileLock(folder / f".replica-{replica}.lock"):
         done, meta = folder / f"replica-{replica}.npz", folder / f"replica-{replica}.json"
         if meta.exists():
-            return TransportProfile.load(done), float(json.loads(meta.read_text())["lattice_A"])
-        profile, lattice_A = _simulate_replica(config, folder, replica)
+            return TransportProfile.load(done), Replica.model_validate_json(meta.read_text())
+        profile, found = _simulate_replica(config, folder, replica)
         profile.save(done)
-        _write(meta, json.dumps({"lattice_A": lattice_A}))  # last: it says that all is there
-        return profile, lattice_A
+        _write(meta, found.model_dump_json())  # last: it says that all is there
+        return profile, found
 
 
 def _simulate_replica(
     config: CampaignConfig, folder: Path, replica: int
-) -> tuple[TransportProfile, float]:
+) -> tuple[TransportProfile, Replica]:
     potential = get_potential(config.md.potential)
     seed = derive_seed(config.seed, _BULK_BRANCH, replica)
     crystal = build_bulk(config.bulk.cells, potential.lattice_A, seed)
@@ -191,6 +208,7 @@ def _simulate_replica(
         npt_ps=config.bulk.npt_ps,
         production_ps=config.bulk.production_ps,
         seed=seed,
+        field=config.field,
     )
     with run_md(
         crystal,
@@ -202,15 +220,23 @@ def _simulate_replica(
         on_progress=_silent,
     ) as run:
         trajectory = run.trajectory()
+        info, analysis = trajectory.info, config.analysis
         transport = LiTransport(
-            trajectory.info,
-            lag_ps=config.analysis.lag_ps,
-            segments=config.analysis.segments,
-            bin_A=config.analysis.bin_A,
+            info, lag_ps=analysis.lag_ps, segments=analysis.segments, bin_A=analysis.bin_A
         )
+        charge = ChargeDisplacement(info, charges_of(config, info.species), lag_ps=analysis.lag_ps)
         for frame in drift_corrected(trajectory):
             transport.add(frame)
-    return transport.result(), float(trajectory.info.cell[0, 0]) / config.bulk.cells
+            charge.add(frame)
+        at_fields = conductivities_at_fields(run, config)
+    motion = charge.result()
+    return transport.result(), Replica(
+        lattice_A=float(info.cell[0, 0]) / config.bulk.cells,
+        collective=combine(
+            [motion.conductivity(axis) for axis in range(3)], method="Einstein-Helfand; axes"
+        ),
+        at_fields=at_fields,
+    )
 
 
 def _silent(progress: Progress) -> None:
@@ -220,11 +246,12 @@ def _silent(progress: Progress) -> None:
 def _summarise(
     config: CampaignConfig,
     key: str,
-    results: list[tuple[TransportProfile, float]],
+    results: list[tuple[TransportProfile, Replica]],
     seconds: float,
 ) -> BulkReference:
     potential: Potential = get_potential(config.md.potential)
-    edges = np.array([lattice for _, lattice in results])
+    replicas = [replica for _, replica in results]
+    edges = np.array([replica.lattice_A for replica in replicas])
     return BulkReference(
         key=key,
         potential=potential.name,
@@ -238,6 +265,14 @@ def _summarise(
             method="mean NPT edge; replicas",
         ),
         transport=bulk_transport([profile for profile, _ in results]),
+        collective=combine(
+            [replica.collective for replica in replicas],
+            method="Einstein-Helfand, mean of axes; replicas",
+        ),
+        at_fields=tuple(
+            combine(same_field, method=f"{same_field[0].method}; replicas")
+            for same_field in zip(*(replica.at_fields for replica in replicas), strict=True)
+        ),
         production_ps=config.bulk.production_ps,
         n_ions=192 * config.bulk.cells**3,
         seconds=round(seconds, 1),

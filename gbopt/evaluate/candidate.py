@@ -19,6 +19,7 @@ from gbopt.crystal.neighbours import wrap
 from gbopt.errors import AnalysisError, EnvironmentProblem, GeometryError, MDError
 from gbopt.evaluate.bulk import BulkReference
 from gbopt.evaluate.meters import Measured, Meters
+from gbopt.evaluate.routes import conductivities_at_fields
 from gbopt.geometry.build import build_bicrystal
 from gbopt.geometry.files import write_structure
 from gbopt.md.engine import Progress, run_md
@@ -152,7 +153,7 @@ def _run(
     with run_md(
         structure,
         get_potential(config.md.potential),
-        boundary_stages(config.md, job.spec.seed),
+        boundary_stages(config.md, job.spec.seed, config.field),
         config.md,
         folder=folder / "md",
         stall_s=config.run.stall_s,
@@ -164,12 +165,13 @@ def _run(
         frame = None
         for frame in _kept(drift_corrected(trajectory), trajectory.info, config, folder, notes):
             meters.add(frame)
+        at_fields = conductivities_at_fields(run, config)
         notes.md_steps = sum(run.steps_done.values())
         notes.seconds["md"] = round(time.monotonic() - started, 2)
         notes.temperature_flag = _temperature_flag(run.mean_temperature_K, config.md.temperature_K)
     _write_final(structure, trajectory.info.cell, frame, folder, notes)
     notes.conditions = _conditions(config, bulk, structure, trajectory.info.length_A)
-    notes.measured = meters.result(bulk)
+    notes.measured = meters.result(bulk, at_fields)
     meters.write_profiles(folder / "profiles.csv")
     notes.artifacts["profiles"] = "profiles.csv"
 

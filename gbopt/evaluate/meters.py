@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbopt.analysis.boundary import boundary_observables
+from gbopt.analysis.collective import ChargeDisplacement
 from gbopt.analysis.composition import Composition
 from gbopt.analysis.quality import transport_flags, width_flag
 from gbopt.analysis.statistics import PerBoundary
@@ -18,10 +19,13 @@ from gbopt.analysis.structure import BoundaryWidth, OxygenVacancies
 from gbopt.analysis.transport import LiTransport
 from gbopt.config import CampaignConfig
 from gbopt.evaluate.bulk import BulkReference
+from gbopt.evaluate.routes import Route, charges_of, compare, field_route, haven_ratio
 from gbopt.model.bicrystal import SPECIES, ZR, Bicrystal
 from gbopt.model.evaluation import QualityFlag
 from gbopt.model.observables import Estimate
 from gbopt.model.trajectory import TrajectoryInfo
+
+_Z = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,10 @@ class Meters:
         self._transport = LiTransport(
             info, lag_ps=analysis.lag_ps, segments=analysis.segments, bin_A=analysis.bin_A
         )
+        self._charge = ChargeDisplacement(
+            info, charges_of(config, info.species), lag_ps=analysis.lag_ps
+        )
+        self._config = config
         self._composition = Composition(
             info,
             boundaries_A=self._boundaries,
@@ -73,11 +81,17 @@ class Meters:
 
     def add(self, frame: NDArray[np.float64]) -> None:
         """Take the next frame, (n, 3) A, free of drift."""
-        for meter in (self._transport, self._composition, self._oxygen, self._width):
+        meters = (self._transport, self._charge, self._composition, self._oxygen, self._width)
+        for meter in meters:
             meter.add(frame)
 
-    def result(self, bulk: BulkReference) -> Measured:
-        """Turn the sums into estimates and flags."""
+    def result(self, bulk: BulkReference, at_fields: tuple[Estimate, ...]) -> Measured:
+        """Turn the sums into estimates and flags.
+
+        Args:
+            bulk: the reference crystal.
+            at_fields: conductivity of the cell under each field of the campaign, S/cm.
+        """
         width = self._width.result()
         profile = self._transport.result()
         transport = boundary_observables(
@@ -109,8 +123,28 @@ class Meters:
             boundaries_A=self._boundaries,
             core_width_A=self._structure.core_width_A,
         )
-        flags = (*flags, width_flag(width.mean, self._structure.core_width_A))
+        correlated, more = self._correlated(cell, bulk, at_fields)
+        cell |= correlated
+        flags = (*flags, width_flag(width.mean, self._structure.core_width_A), *more)
         return Measured(cell, (first, second), self._boundaries, flags)
+
+    def _correlated(
+        self, tracer: dict[str, Estimate], bulk: BulkReference, at_fields: tuple[Estimate, ...]
+    ) -> Route:
+        """Figures of the collective and the field route."""
+        collective = self._charge.result().conductivity(_Z)
+        driven = field_route(
+            self._config,
+            at_fields,
+            bulk.at_fields,
+            length_A=self._info.length_A,
+            core_width_A=self._structure.core_width_A,
+        )
+        figures = {"conductivity_collective": collective} | driven.observables
+        haven = haven_ratio(tracer["conductivity_through_plane"], collective)
+        if haven is not None:
+            figures["haven_ratio"] = haven
+        return Route(figures, (*driven.flags, *compare(figures)))
 
     def _excess_length(self, bulk: BulkReference) -> Estimate:
         """Cell volume less that of bulk crystal with the same zirconium, over two areas."""

@@ -87,6 +87,7 @@ class MDRun:
         self._on_progress = on_progress
         self._stage = "start"
         self._temperatures: list[float] = []
+        self._begun: dict[str, Any] | None = None
         self.steps_done: dict[str, int] = {}
         self._process, self._pipe = _spawn(folder)
 
@@ -96,13 +97,17 @@ class MDRun:
         return float(np.mean(self._temperatures)) if self._temperatures else float("nan")
 
     def trajectory(self) -> Trajectory:
-        """Wait for production to begin, and return its frames as they come.
+        """Wait for the next production stage to begin, and return its frames as they come.
+
+        Call again for the stage after it, once the frames have been consumed.
 
         Raises:
             MDError: the run failed, hung or blew up.
         """
-        while (message := self._receive())["type"] != "production":
-            pass
+        message = self._begun or self._receive()
+        while message["type"] != "production":
+            message = self._receive()
+        self._begun = None
         info = TrajectoryInfo(
             species=self._structure.species,
             cell=np.array(message["cell"]),
@@ -115,6 +120,9 @@ class MDRun:
 
     def _frames(self) -> Iterator[NDArray[np.float64]]:
         while (message := self._receive())["type"] != "done":
+            if message["type"] == "production":  # of the next stage
+                self._begun = message
+                return
             if message["type"] == "frame":
                 frame = np.frombuffer(self._read(), dtype=np.float64)
                 yield frame.reshape(self._structure.n_ions, 3)

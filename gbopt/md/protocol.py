@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gbopt.config import MDConfig
+from gbopt.config import FieldConfig, MDConfig
 from gbopt.provenance import derive_seed
 from gbopt.units import ATM_BAR
 
@@ -16,6 +16,8 @@ _THERMOSTAT_PS = 0.1
 _BAROSTAT_PS = 0.5
 # A run hotter than this many times its target has blown up.
 _BLOW_UP = 3.0
+
+NO_FIELD = FieldConfig()
 
 Kind = Literal["minimise", "dynamics", "production"]
 
@@ -43,12 +45,13 @@ def frame_steps(md: MDConfig) -> int:
     return _steps(md.frame_ps, md)
 
 
-def boundary_stages(md: MDConfig, seed: int) -> tuple[Stage, ...]:
-    """Minimise, disorder the cores, NPT with the normal free, NVT, production.
+def boundary_stages(md: MDConfig, seed: int, field: FieldConfig = NO_FIELD) -> tuple[Stage, ...]:
+    """Minimise, disorder the cores, NPT with the normal free, NVT, production, fields.
 
     Args:
         md: the settings.
         seed: seed of the velocities.
+        field: runs under a field that follow production.
     """
     hot, target = md.anneal_temperature_K, md.temperature_K
     disorder = (
@@ -61,18 +64,28 @@ def boundary_stages(md: MDConfig, seed: int) -> tuple[Stage, ...]:
         _npt(md, md.npt_ps, "normal", derive_seed(seed, 2)),
         _nvt("nvt", "dynamics", md.nvt_ps, md),
         _nvt("production", "production", md.production_ps, md),
+        *_field_stages(md, field),
     )
 
 
 def bulk_stages(
-    md: MDConfig, *, npt_ps: float, production_ps: float, seed: int
+    md: MDConfig, *, npt_ps: float, production_ps: float, seed: int, field: FieldConfig = NO_FIELD
 ) -> tuple[Stage, ...]:
-    """Minimise, NPT with all edges free, NVT, production, for the reference crystal."""
+    """Minimise, NPT with all edges free, NVT, production, fields, for the reference crystal."""
     return (
         _minimise(md),
         _npt(md, npt_ps, "all", derive_seed(seed, 2)),
         _nvt("nvt", "dynamics", 0.25 * npt_ps, md),
         _nvt("production", "production", production_ps, md),
+        *_field_stages(md, field),
+    )
+
+
+def _field_stages(md: MDConfig, field: FieldConfig) -> tuple[Stage, ...]:
+    """NVT under each field along z; frames as in production."""
+    return tuple(
+        _nvt(f"field {strength:g} V/A", "production", field.run_ps, md, strength)
+        for strength in field.fields_V_A
     )
 
 
@@ -126,12 +139,16 @@ def _npt(md: MDConfig, time_ps: float, free: Literal["normal", "all"], seed: int
     )
 
 
-def _nvt(name: str, kind: Kind, time_ps: float, md: MDConfig) -> Stage:
+def _nvt(name: str, kind: Kind, time_ps: float, md: MDConfig, field_V_A: float = 0.0) -> Stage:
+    drive = (f"fix drive all efield 0.0 0.0 {field_V_A}",) if field_V_A else ()
     return Stage(
         name=name,
         kind=kind,
         steps=_steps(time_ps, md),
-        setup=(f"fix stage all nvt temp {md.temperature_K} {md.temperature_K} {_THERMOSTAT_PS}",),
-        teardown=("unfix stage",),
+        setup=(
+            *drive,
+            f"fix stage all nvt temp {md.temperature_K} {md.temperature_K} {_THERMOSTAT_PS}",
+        ),
+        teardown=("unfix stage", *(("unfix drive",) if drive else ())),
         max_temperature_K=_BLOW_UP * md.temperature_K,
     )

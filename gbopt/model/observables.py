@@ -115,6 +115,31 @@ QUANTITIES: dict[str, Quantity] = {
     "conductivity_through_plane": Quantity(
         "through-plane conductivity", "S/cm", "Nernst-Einstein, whole cell in series along z"
     ),
+    "conductivity_collective": Quantity(
+        "collective through-plane conductivity",
+        "S/cm",
+        "Einstein-Helfand of the charge displaced along the normal, correlation included",
+    ),
+    "conductivity_field": Quantity(
+        "through-plane conductivity under a field",
+        "S/cm",
+        "steady current under an applied field along the normal, in the limit of zero field",
+    ),
+    "area_specific_resistance_field": Quantity(
+        "area-specific resistance under a field",
+        "ohm cm2",
+        "the same by the field route, cell and bulk crystal, correlation included",
+    ),
+    "gb_resistivity_field": Quantity(
+        "GB resistivity under a field",
+        "ohm cm",
+        "that resistance over the nominal width, plus bulk resistivity under a field",
+    ),
+    "haven_ratio": Quantity(
+        "Haven ratio",
+        "",
+        "Nernst-Einstein over collective through-plane conductivity of the whole cell",
+    ),
     "conductivity_in_plane": Quantity(
         "in-plane conductivity", "S/cm", "Nernst-Einstein from the mean of D_x and D_y"
     ),

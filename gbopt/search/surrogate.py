@@ -67,7 +67,8 @@ class ErrorBarGPR(SkoptGPR):  # type: ignore[misc]  # scikit-optimize has no typ
     """Gaussian process regression on standardised values with known error bars.
 
     Kernel: amplitude x Matern 5/2 with a length scale per variable, plus a constant for the
-    unknown mean, plus white noise for what the error bars leave unexplained. The hyperparameters maximise the marginal likelihood
+    unknown mean, plus white noise for what the error bars leave unexplained. The
+    hyperparameters maximise the marginal likelihood
     (Rasmussen and Williams 2006, eq. 5.8) times a log-normal prior on the length scales: with
     a dozen points the likelihood alone often puts them on a bound.
 

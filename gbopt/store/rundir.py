@@ -73,7 +73,7 @@ class RunFolder:
             identity = {
                 "format": FORMAT,
                 "gbopt_version": __version__,
-                "settings_key": config.key,
+                "settings": config.settings,
                 "created_utc": utc_now(),
             }
             # run.json last: a folder that has it is complete.
@@ -117,9 +117,14 @@ class RunFolder:
         """
         resolved = self.path / "resolved.toml"
         config = parse_campaign(read_campaign(resolved), str(resolved))
-        if config.key != _identity(self.path).get("settings_key"):
+        stored = _identity(self.path).get("settings", {})
+        # Settings that this version has and the folder's did not are new ones at their default.
+        changed = [name for name, value in stored.items() if config.settings.get(name) != value]
+        if changed:
+            name = changed[0]
             raise RunFolderError(
-                f"{resolved} was changed in a setting that earlier evaluations depend on",
+                f"{resolved}: '{name}' is {config.settings.get(name)!r}, but the finished "
+                f"evaluations were made with {stored[name]!r}",
                 hint="only [run], the texts and the limits in [search] may change: undo the rest, "
                 "or start a new run",
             )

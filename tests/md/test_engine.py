@@ -8,6 +8,7 @@ import numpy as np
 import psutil
 import pytest
 
+from gbopt.config import FieldConfig
 from gbopt.crystal.neighbours import pairs_within, wrap
 from gbopt.errors import EnvironmentProblem, MDError
 from gbopt.geometry.build import build_bulk
@@ -217,3 +218,29 @@ def test_request_says_what_was_run(small_boundary, potential, short_md, tmp_path
     assert request["frame_steps"] == frame_steps(short_md) == 10
     npt = next(s for s in request["stages"] if s["name"] == "npt")
     assert any("z 1.01325 1.01325" in line for line in npt["setup"])
+
+
+def test_a_field_drives_lithium_along_the_normal(potential, short_md, tmp_path):
+    """Production, then the same under a field: the charge drifts the way the field points."""
+    field = FieldConfig(fields_V_A=(0.15,), run_ps=1.0)
+    bulk = build_bulk(1, 13.185, 0)
+    stages = bulk_stages(short_md, npt_ps=0.4, production_ps=1.0, seed=5, field=field)
+    charge = np.array(potential.charges_e)[bulk.species]
+    drift = []
+    with run_md(
+        bulk,
+        potential,
+        stages,
+        short_md,
+        folder=tmp_path,
+        stall_s=60,
+        on_progress=lambda p: None,
+    ) as run:
+        for _ in range(2):
+            trajectory = run.trajectory()
+            frames = [frame.copy() for frame in trajectory.frames]
+            assert len(frames) == trajectory.info.n_frames == 51
+            drift.append(charge @ (frames[-1] - frames[0]))
+    without, under = drift
+    assert under[2] > 5.0 + abs(without[2])
+    assert under[2] > 3 * np.abs(under[:2]).max()

@@ -70,6 +70,8 @@ def bulk() -> BulkReference:
             lag_ps=5.0,
             replicas=2,
         ),
+        collective=estimate(2.0, 0.3, "S/cm"),
+        at_fields=(),
         production_ps=100.0,
         n_ions=1536,
         seconds=60.0,

@@ -47,7 +47,7 @@ def test_limits_may_change_and_physics_may_not(folder):
     assert folder.config.search.evaluations == 500
     resolved = folder.path / "resolved.toml"
     resolved.write_text(resolved.read_text().replace("temperature_K = 1100", "temperature_K = 700"))
-    with pytest.raises(RunFolderError, match="changed in a setting"):
+    with pytest.raises(RunFolderError, match=r"md\.temperature_K' is 700.*made with 1100"):
         _ = folder.config
 
 
