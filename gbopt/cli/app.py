@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gbopt import __version__
-from gbopt.cli import build, doctor, launch, read
+from gbopt.cli import analyze, build, doctor, launch, read
 from gbopt.errors import EnvironmentProblem, GboptError
 
 INTERRUPTED = 130
@@ -51,6 +51,7 @@ app.command(rich_help_panel=_LOOKING)(read.trace)
 app.command(rich_help_panel=_LOOKING)(read.show)
 app.command(rich_help_panel=_LOOKING)(read.report)
 app.command(rich_help_panel=_LOOKING)(read.dashboard)
+app.command(rich_help_panel=_LOOKING)(analyze.analyze)
 app.command(rich_help_panel=_MAKING)(build.build)
 app.command(rich_help_panel=_MAKING)(doctor.doctor)
 app.command(rich_help_panel=_MAKING)(doctor.schema)

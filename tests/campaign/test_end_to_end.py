@@ -315,3 +315,17 @@ def fetch(address):
             return json.load(answer)
     except OSError:
         return None
+
+
+def test_fields_give_a_second_route_to_the_resistance(tiny, tmp_path):
+    file = tiny(evaluations=1)
+    file.write_text(file.read_text() + "\n[field]\nfields_V_A = [0.1, 0.05]\nrun_ps = 0.3\n")
+    done = gbopt("run", file, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = evaluations(tmp_path / "run")[0][0]
+    assert record["observables"]["conductivity_field"]["unit"] == "S/cm"
+    assert record["observables"]["conductivity_collective"]["std_err"] > 0
+    flags = {flag["name"] for flag in record["flags"]}
+    assert {"field_linear", "field_linear_bulk", "routes_agree"} <= flags
+    bulk = json.loads((tmp_path / "run" / "bulk.json").read_text())
+    assert len(bulk["at_fields"]) == 2
