@@ -91,7 +91,7 @@ def snapshot(block: Block, types: Sequence[str] | None) -> Snapshot:
         AnalysisError: a column that is needed is missing, or a type has no name.
     """
     columns, rows = block["ATOMS"]
-    cell, origin = _box(*block["BOX BOUNDS"])
+    cell, origin = box(*block["BOX BOUNDS"])
     known = (entry for entry in _COORDINATES if set(entry[0]) <= set(columns))
     names, scaled, unwrapped = next(known, (("xu", "yu", "zu"), False, True))
     images = _IMAGES if not unwrapped and set(_IMAGES) <= set(columns) else ()
@@ -139,7 +139,7 @@ def _elements(columns: list[str], rows: list[str], types: Sequence[str] | None) 
     return np.array(types)[kinds - 1]
 
 
-def _box(title: list[str], lines: list[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def box(title: list[str], lines: list[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Cell (rows are vectors) and origin of a dump, A.
 
     The header of an oblique box holds the bounds of the upright box around it (LAMMPS manual,

@@ -15,7 +15,8 @@ from gbopt.analysis.frames import drift_corrected
 from gbopt.analysis.profile import TransportProfile
 from gbopt.analysis.transport import LiTransport
 from gbopt.errors import AnalysisError, ConfigError
-from gbopt.evaluate.foreign import _box, read_trajectory
+from gbopt.evaluate.dump import box
+from gbopt.evaluate.foreign import read_trajectory
 from gbopt.model.bicrystal import SPECIES
 from gbopt.model.trajectory import Trajectory
 
@@ -181,10 +182,10 @@ def test_another_normal_is_a_permutation_of_the_axes(tmp_path) -> None:
 def test_bounding_box_of_an_oblique_box() -> None:
     """The example with xy = 3, xz = -2, yz = 1.5 by hand."""
     title = ["xy", "xz", "yz", "pp", "pp", "pp"]
-    cell, origin = _box(title, ["-2.5 12.5 3", "1 12.5 -2", "0 7 1.5"])
+    cell, origin = box(title, ["-2.5 12.5 3", "1 12.5 -2", "0 7 1.5"])
     assert cell.tolist() == [[10, 0, 0], [3, 10, 0], [-2, 1.5, 7]]
     assert origin.tolist() == [-0.5, 1, 0]
-    listed, start = _box(["abc", "origin", "pp", "pp", "pp"], ["9 1 0 4", "0 8 1 5", "1 0 7 6"])
+    listed, start = box(["abc", "origin", "pp", "pp", "pp"], ["9 1 0 4", "0 8 1 5", "1 0 7 6"])
     assert listed.tolist() == [[9, 1, 0], [0, 8, 1], [1, 0, 7]]
     assert start.tolist() == [4, 5, 6]
 
