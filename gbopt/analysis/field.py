@@ -101,7 +101,10 @@ class FieldResponse:
 
     @property
     def dropped_ps(self) -> float:
-        """Time cut off at the start; half of the run says that the run may be too short."""
+        """Time cut off at the start.
+
+        Half of the run says that it may be too short; noise alone does so in one run of seven.
+        """
         return self._dropped_frames * self.frame_interval_ps
 
     def steady_blocks(self) -> NDArray[np.float64]:
@@ -142,7 +145,9 @@ class LinearResponse(NamedTuple):
     ok: bool
     """Whether a agrees with zero within ``LINEAR_SIGMAS``."""
     pooled: Estimate | None
-    """Mean weighted by 1/std_err^2, S/cm, more precise than the extrapolation; only if ok."""
+    """Mean weighted by 1/std_err^2, S/cm, only if ok. Fields that look linear may hide a few per
+    cent, so its error holds its distance from the limit of zero field, which is to be preferred.
+    """
 
 
 def mser(batches: NDArray[np.float64]) -> int:
@@ -185,8 +190,9 @@ def linear_response(results: Sequence[tuple[float, Estimate]]) -> LinearResponse
     zero_field, curvature = _weighted_fit(even, estimates)
     nonlinearity = curvature.value / curvature.std_err
     ok = abs(nonlinearity) <= LINEAR_SIGMAS
-    pooled = _weighted_fit(even[:, :1], estimates)[0] if ok else None
-    return LinearResponse(zero_field, nonlinearity, ok, pooled)
+    return LinearResponse(
+        zero_field, nonlinearity, ok, _pooled(estimates, zero_field) if ok else None
+    )
 
 
 def resistance_times_area(conductivity: Estimate, length_A: float) -> Estimate:
@@ -201,6 +207,13 @@ def resistance_times_area(conductivity: Estimate, length_A: float) -> Estimate:
     """
     method = f"length over conductivity ({conductivity.method})"
     return reciprocal(conductivity, length_A * ANGSTROM_CM, unit="ohm cm2", method=method)
+
+
+def _pooled(estimates: Sequence[Estimate], zero_field: Estimate) -> Estimate:
+    """Weighted mean, with an error that holds its distance from the limit of zero field."""
+    mean = _weighted_fit(np.ones((len(estimates), 1)), estimates)[0]
+    std_err = math.hypot(mean.std_err, mean.value - zero_field.value)
+    return mean.model_copy(update={"std_err": std_err})
 
 
 def _weighted_fit(design: NDArray[np.float64], estimates: Sequence[Estimate]) -> list[Estimate]:

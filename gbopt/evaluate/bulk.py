@@ -19,7 +19,7 @@ from gbopt.analysis.statistics import combine
 from gbopt.analysis.transport import LiTransport
 from gbopt.config import CampaignConfig
 from gbopt.errors import EnvironmentProblem
-from gbopt.evaluate.routes import charges_of, conductivities_at_fields
+from gbopt.evaluate.routes import collective_lag_ps, conductivities_at_fields, formal_charges
 from gbopt.evaluate.workers import become_worker, in_workers
 from gbopt.geometry.build import build_bulk
 from gbopt.md.engine import Progress, run_md
@@ -224,7 +224,11 @@ def _simulate_replica(
         transport = LiTransport(
             info, lag_ps=analysis.lag_ps, segments=analysis.segments, bin_A=analysis.bin_A
         )
-        charge = ChargeDisplacement(info, charges_of(config, info.species), lag_ps=analysis.lag_ps)
+        charge = ChargeDisplacement(
+            info,
+            formal_charges(info.species),
+            lag_ps=collective_lag_ps(config, config.bulk.production_ps),
+        )
         for frame in drift_corrected(trajectory):
             transport.add(frame)
             charge.add(frame)

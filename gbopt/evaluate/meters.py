@@ -19,7 +19,14 @@ from gbopt.analysis.structure import BoundaryWidth, OxygenVacancies
 from gbopt.analysis.transport import LiTransport
 from gbopt.config import CampaignConfig
 from gbopt.evaluate.bulk import BulkReference
-from gbopt.evaluate.routes import Route, charges_of, compare, field_route, haven_ratio
+from gbopt.evaluate.routes import (
+    Route,
+    collective_lag_ps,
+    compare,
+    field_route,
+    formal_charges,
+    haven_ratio,
+)
 from gbopt.model.bicrystal import SPECIES, ZR, Bicrystal
 from gbopt.model.evaluation import QualityFlag
 from gbopt.model.observables import Estimate
@@ -53,7 +60,9 @@ class Meters:
             info, lag_ps=analysis.lag_ps, segments=analysis.segments, bin_A=analysis.bin_A
         )
         self._charge = ChargeDisplacement(
-            info, charges_of(config, info.species), lag_ps=analysis.lag_ps
+            info,
+            formal_charges(info.species),
+            lag_ps=collective_lag_ps(config, config.md.production_ps),
         )
         self._config = config
         self._composition = Composition(

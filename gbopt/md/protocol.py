@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gbopt.config import FieldConfig, MDConfig
+from gbopt.model.bicrystal import FORMAL_CHARGES, LI
+from gbopt.potentials.buckingham import get_potential
 from gbopt.provenance import derive_seed
 from gbopt.units import ATM_BAR
 
@@ -140,7 +142,9 @@ def _npt(md: MDConfig, time_ps: float, free: Literal["normal", "all"], seed: int
 
 
 def _nvt(name: str, kind: Kind, time_ps: float, md: MDConfig, field_V_A: float = 0.0) -> Stage:
-    drive = (f"fix drive all efield 0.0 0.0 {field_V_A}",) if field_V_A else ()
+    # The field acts on formal charges: where the potential scales them all, so is the field.
+    scale = get_potential(md.potential).charges_e[LI] / FORMAL_CHARGES[LI]
+    drive = (f"fix drive all efield 0.0 0.0 {field_V_A / scale}",) if field_V_A else ()
     return Stage(
         name=name,
         kind=kind,
