@@ -83,6 +83,9 @@ class Campaign:
             folder = RunFolder.open_(path)
             config = folder.config
         with folder.exclusive():
+            old = folder.path / "study.db"
+            if old.exists():  # kept aside: someone may still want its notes
+                old.rename(old.with_name(f"study.db.damaged-{int(time.time())}"))
             campaign = cls(folder, config, _new_study(folder, config))
             campaign._rebuild()
             folder.note("rebuilt", trials=len(campaign.study.records()))

@@ -225,6 +225,7 @@ def test_a_lost_study_is_rebuilt_from_the_trials(damage, uninterrupted, tmp_path
     done = gbopt("resume", run)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "rebuilt from 4 trials" in done.stdout
+    assert len(list(run.glob("study.db.damaged-*"))) == (damage != "lost")
     assert evaluations(run) == before
     for copied, first in zip(trials(run), trials(uninterrupted[0]), strict=True):
         assert (copied.number, copied.value, copied.params) == (
