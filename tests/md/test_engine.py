@@ -15,6 +15,7 @@ from gbopt.geometry.build import build_bulk
 from gbopt.md.engine import run_md
 from gbopt.md.protocol import boundary_stages, bulk_stages, frame_steps
 from gbopt.model.bicrystal import ZR, O
+from tests.campaign.harness import without_libmpi
 
 
 def collect(structure, potential, md, folder, stages=None, on_progress=lambda p: None, stall_s=60):
@@ -197,15 +198,7 @@ def test_missing_libmpi_is_an_environment_problem(
     small_boundary, potential, short_md, tmp_path, monkeypatch
 ):
     """A child whose Python prefix has no libmpi says so before any MD."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import ctypes\n"
-        "class Refuse(ctypes.CDLL):\n"
-        "    def __init__(self, name, *a, **k):\n"
-        "        if name and 'libmpi' in str(name):\n"
-        "            raise OSError('libmpi.so.12: cannot open shared object file')\n"
-        "        super().__init__(name, *a, **k)\n"
-        "ctypes.CDLL = Refuse\n"
-    )
+    without_libmpi(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(EnvironmentProblem, match=r"libmpi\.so\.12"):
         collect(small_boundary, potential, short_md, tmp_path / "run")
