@@ -81,7 +81,7 @@ def print_preflight(config: CampaignConfig) -> None:
     )
     typer.echo(
         f"cost        about {hours:.2g} h for {config.search.evaluations} evaluations on "
-        f"{config.run.workers} core(s), at {_US_PER_ION_STEP:g} us per ion and step"
+        f"{config.run.workers} core(s), assuming {_US_PER_ION_STEP:g} us per ion and step"
     )
     for warning in _warnings(config):
         typer.echo(f"warning     {warning}")

@@ -55,20 +55,16 @@ def write_structure(structure: Bicrystal, path: Path) -> None:
     """Write a structure; the ending of the path chooses the format.
 
     Raises:
-        ConfigError: the ending is not one of FORMATS, or the file cannot be written.
+        ConfigError: the ending is not one of FORMATS.
+        OSError: the file cannot be written.
     """
     check_suffix(path)
-    try:
-        if path.suffix == ".data":
-            path.write_text(lammps_data(structure), encoding="utf-8")
-        else:
-            from ase.io import write
+    if path.suffix == ".data":
+        path.write_text(lammps_data(structure), encoding="utf-8")
+    else:
+        from ase.io import write
 
-            write(path, to_ase(structure), format="cif" if path.suffix == ".cif" else "extxyz")
-    except OSError as error:
-        raise ConfigError(
-            f"cannot write {path}: {error.strerror}", hint="choose a folder you may write to"
-        ) from None
+        write(path, to_ase(structure), format="cif" if path.suffix == ".cif" else "extxyz")
 
 
 def lammps_data(structure: Bicrystal) -> str:

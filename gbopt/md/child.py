@@ -120,7 +120,8 @@ class _Run:
     def _dynamics(self, stage: dict[str, Any]) -> None:
         self.cell_samples = []
         self._advance(stage, _CHUNK_STEPS, self._sample_cell)
-        self._sample_cell()  # also of a stage shorter than an interval
+        if not self.cell_samples:  # a stage shorter than an interval
+            self._sample_cell()
         if stage["average_cell"] != "none":
             self._set_mean_cell(stage["average_cell"])
 

@@ -28,6 +28,7 @@ from gbopt.store.files import append_line, read_lines, write_atomic
 FORMAT = 1
 EVALUATION = "evaluation.json"
 PROGRESS = "progress.json"
+_DEFAULTS = CampaignConfig(name="defaults", question="what are the defaults?", seed=0).settings
 _PROGRESS_KEYS = {"trial", "label", "stage", "step", "steps"}
 _EVENT_KEYS = {"time_utc", "event"}
 # What a folder holds whose making was interrupted.
@@ -118,13 +119,14 @@ class RunFolder:
         resolved = self.path / "resolved.toml"
         config = parse_campaign(read_campaign(resolved), str(resolved))
         stored = _identity(self.path).get("settings", {})
-        # Settings that this version has and the folder's did not are new ones at their default.
-        changed = [name for name, value in stored.items() if config.settings.get(name) != value]
+        # A setting that is newer than the folder was at its default when the folder was made.
+        before = _DEFAULTS | stored
+        changed = [name for name, value in config.settings.items() if before[name] != value]
         if changed:
             name = changed[0]
             raise RunFolderError(
-                f"{resolved}: '{name}' is {config.settings.get(name)!r}, but the finished "
-                f"evaluations were made with {stored[name]!r}",
+                f"{resolved}: '{name}' is {config.settings[name]!r}, but the finished "
+                f"evaluations were made with {before[name]!r}",
                 hint="only [run], the texts and the limits in [search] may change: undo the rest, "
                 "or start a new run",
             )
@@ -142,20 +144,6 @@ class RunFolder:
     def trial_folder(self, number: int, key: str) -> Path:
         """Folder of a trial."""
         return self.path / "trials" / f"{number:04d}-{key}"
-
-    def find_trial(self, number: int) -> Path:
-        """Folder of the trial of that number.
-
-        Raises:
-            RunFolderError: there is none.
-        """
-        found = sorted(self.path.glob(f"trials/{number:04d}-*"))
-        if not found:
-            raise RunFolderError(
-                f"{self.path} has no trial {number}",
-                hint=f"`gbopt trace {self.path}` lists the trials",
-            )
-        return found[0]
 
     def note(self, event: str, **fields: Any) -> None:
         """Append an event to the trace."""

@@ -109,6 +109,11 @@ def test_build_writes_a_structure(suffix, tmp_path):
     assert out.stat().st_size > 1000
 
 
+def test_build_into_a_folder_that_is_not_there_is_one_sentence(tmp_path):
+    done = gbopt("build", "--plane", "5 1 0", "--crystal", 6, "--out", tmp_path / "no" / "gb.cif")
+    refused(done, "no/gb.cif", code=3)
+
+
 @pytest.mark.parametrize(
     ("plane", "name"),
     [("4 2 0", "gb.cif"), ("4 1", "gb.cif"), ("a", "gb.cif"), ("4 1 0", "gb.pdb")],

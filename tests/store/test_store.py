@@ -51,6 +51,17 @@ def test_limits_may_change_and_physics_may_not(folder):
         _ = folder.config
 
 
+def test_a_setting_newer_than_the_folder_must_be_at_its_default(folder):
+    identity = json.loads((folder.path / "run.json").read_text())
+    del identity["settings"]["field.fields_V_A"]
+    write_atomic(folder.path / "run.json", json.dumps(identity))
+    assert folder.config.field.fields_V_A == ()
+    resolved = folder.path / "resolved.toml"
+    resolved.write_text(resolved.read_text().replace("fields_V_A = []", "fields_V_A = [0.03]"))
+    with pytest.raises(RunFolderError, match=r"field\.fields_V_A"):
+        _ = folder.config
+
+
 def test_an_existing_folder_is_not_overwritten(folder):
     with pytest.raises(RunFolderError, match="exists already") as caught:
         RunFolder.create(folder.path, folder.config, "")
