@@ -98,7 +98,7 @@ class MDConfig(_Section):
     nvt_ps: Picoseconds = Field(20.0, gt=0, le=1e6)
     """NVT equilibration before production, ps."""
     production_ps: Picoseconds = Field(200.0, gt=0, le=1e7)
-    """NVT production, ps."""
+    """NVT production, ps; the most of it where [adaptive] may end it."""
     frame_ps: Picoseconds = Field(0.1, gt=0, le=10)
     """Time between the frames that are analysed, ps."""
     coulomb_cutoff_A: Angstrom = Field(8.5, ge=6, le=14)
@@ -122,8 +122,8 @@ class BulkConfig(_Section):
     """Independent Li orderings and velocities; their spread is the error."""
     npt_ps: Picoseconds = Field(20.0, gt=0, le=1e6)
     """NPT equilibration, all edges free, ps."""
-    production_ps: Picoseconds = Field(100.0, gt=0, le=1e7)
-    """NVT production, ps."""
+    production_ps: Picoseconds = Field(150.0, gt=0, le=1e7)
+    """NVT production, ps; never ended early."""
 
 
 class FieldConfig(_Section):
@@ -149,8 +149,18 @@ class AnalysisConfig(_Section):
     """Lag t of the local diffusivity [M(2t)-M(t)]/2t; three residence times or more, ps."""
     bin_A: Angstrom = Field(1.0, ge=0.5, le=10)
     """Bin width along the normal, A; 2 A reads a sharp 40-fold step 15 % too low."""
-    segments: int = Field(5, ge=4, le=50)
-    """Disjoint time segments behind every error bar."""
+    segments: int = Field(8, ge=4, le=50)
+    """Disjoint time segments behind every error bar; a run may end after four of them or more."""
+
+
+class AdaptiveConfig(_Section):
+    """[adaptive]: production may end before md.production_ps, which is the budget."""
+
+    target_dex: float = Field(0.05, ge=0, le=1)
+    """End production when the error over time of log10 of the objective is below this, or is
+    no longer what the error consists of; 0: never."""
+    prune: bool = True
+    """End production when the boundary is surely worse than the best one known."""
 
 
 class SearchConfig(_Section):
@@ -196,6 +206,7 @@ class CampaignConfig(_Section):
     bulk: BulkConfig = BulkConfig()
     field: FieldConfig = FieldConfig()
     analysis: AnalysisConfig = AnalysisConfig()
+    adaptive: AdaptiveConfig = AdaptiveConfig()
     search: SearchConfig = SearchConfig()
     run: RunConfig = RunConfig()
 

@@ -57,7 +57,7 @@ BAD = {
     "text for number": (GOOD + 'temperature_K = "hot"\n', r"'md\.temperature_K' = \"hot\""),
     "nan": (GOOD + "temperature_K = nan\n", r"'md\.temperature_K'"),
     "cold": (GOOD + "temperature_K = 20\n", r"'md\.temperature_K' = 20: .*200"),
-    "too short": (GOOD.replace("0.2 ns", "3 ps"), r"md\.production_ps is 3 ps, but 5 segments"),
+    "too short": (GOOD.replace("0.2 ns", "3 ps"), r"md\.production_ps is 3 ps, but 8 segments"),
     "frames": (GOOD + "frame_ps = 0.001\n", r"frame_ps must be at least timestep_ps"),
     "version": ("schema_version = 2\n" + GOOD, r"'schema_version' = 2"),
     "negative seed": (GOOD.replace("seed = 1", "seed = -1"), r"'seed' = -1"),

@@ -85,6 +85,17 @@ def boundary_observables(
     return BoundaryObservables(cell, (first, second))
 
 
+def over_time(
+    profile: TransportProfile, bulk: BulkTransport, *, core_width_A: float
+) -> Observables:
+    """The figures of the whole cell with the error over time alone.
+
+    What its two boundaries differ by is left out: no longer run would lower it.
+    """
+    slab = _Slab(_half(profile.resistance()), profile.length_A / 2)
+    return _excess(slab, bulk, core_width_A, None)
+
+
 def log_objective(estimate: Estimate) -> Estimate:
     """log10 of a positive quantity, with its error in decades, for the optimiser.
 

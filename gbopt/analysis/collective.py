@@ -80,12 +80,17 @@ class ChargeSeries:
             self._displaced[self._seen] = self._charges @ frame
         self._seen += 1
 
-    def complete(self) -> NDArray[np.float64]:
+    def complete(self, *, ended_early: bool = False) -> NDArray[np.float64]:
         """Return Q, (frames, 3) e A.
 
+        Args:
+            ended_early: the frames that came are all there will be.
+
         Raises:
-            AnalysisError: fewer frames came than were announced.
+            AnalysisError: fewer frames came than were announced, and not on purpose.
         """
+        if ended_early:
+            return self._displaced[: self._seen].copy()
         if self._seen < len(self._displaced):
             raise AnalysisError(
                 f"the trajectory ended after {self._seen} frames of the "
@@ -131,17 +136,23 @@ class ChargeDisplacement:
         """Take the next frame, (n, 3) A, unwrapped."""
         self._series.add(frame)
 
-    def result(self) -> CollectiveMotion:
+    def result(self, *, ended_early: bool = False) -> CollectiveMotion:
         """Return the charge displacement, thinned to ``STARTS_PER_LAG`` samples in a lag.
 
+        Args:
+            ended_early: the frames that came are all there will be; the lag is shortened where
+                they would leave no range to fit a line over.
+
         Raises:
-            AnalysisError: fewer frames came than were announced.
+            AnalysisError: fewer frames came than were announced, and not on purpose.
         """
-        info = self._series.info
-        lag_frames = max(1, round(self._lag_ps / info.frame_interval_ps))
+        info, displaced = self._series.info, self._series.complete(ended_early=ended_early)
+        run_ps = len(displaced) * info.frame_interval_ps
+        lag_ps = min(self._lag_ps, run_ps / SHORTEST_RUN_LAGS)
+        lag_frames = max(1, round(lag_ps / info.frame_interval_ps))
         stride = max(1, lag_frames // STARTS_PER_LAG)
         return CollectiveMotion(
-            displaced_e_A=self._series.complete()[::stride],
+            displaced_e_A=displaced[::stride],
             sample_ps=stride * info.frame_interval_ps,
             lag_samples=max(1, round(lag_frames / stride)),
             volume_A3=self._series.volume_A3,

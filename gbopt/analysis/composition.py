@@ -114,18 +114,18 @@ class Composition:
             chosen = self._species[inside(z, window, self._info.length_A)]
             self._core[segment, boundary] += np.bincount(chosen, minlength=len(SPECIES))
 
-    def result(self) -> CompositionProfile:
-        """Return the counts.
+    def result(self, segments: int | None = None) -> CompositionProfile:
+        """Return the counts of the first segments, or of all announced.
 
         Raises:
-            AnalysisError: fewer frames came than were announced.
+            AnalysisError: fewer frames came than these need.
         """
-        self._sampler.require_complete()
+        done = self._sampler.whole(segments)
         frames = self._sampler.per_segment
-        shape = (len(self._profile), len(SPECIES), self._bins.count)
+        shape = (done, len(SPECIES), self._bins.count)
         return CompositionProfile(
-            profile=self._profile.reshape(shape) / frames,
-            core=self._core / frames,
+            profile=self._profile[:done].reshape(shape) / frames,
+            core=self._core[:done] / frames,
             bins=self._bins,
             area_A2=self._info.area_A2,
             core_width_A=self._core_width_A,

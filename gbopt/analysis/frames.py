@@ -67,11 +67,21 @@ class Sampler:
         segment, sample = divmod(frame // self.stride, self.per_segment)
         return (segment, sample) if segment < self.segments else None
 
-    def require_complete(self) -> None:
-        """Raise AnalysisError if the last segment has not been filled."""
-        needed = (self.per_segment * self.segments - 1) * self.stride + 1
+    def whole(self, segments: int | None = None) -> int:
+        """Return how many segments an analysis may use, all of them whole.
+
+        Args:
+            segments: the first so many, of a run that was ended early; None for all announced.
+
+        Raises:
+            AnalysisError: the last of them has not been filled.
+        """
+        count = self.segments if segments is None else segments
+        needed = (self.per_segment * count - 1) * self.stride + 1
         if self._seen < needed:
             raise AnalysisError(
                 f"the trajectory ended after {self._seen} frames of the {needed} needed",
                 hint="continue the run that was cut short, or announce fewer frames",
             )
+        return count
+

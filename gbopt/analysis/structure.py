@@ -78,23 +78,26 @@ class OxygenVacancies:
                 self._octahedra[when[0], region] += np.count_nonzero(chosen)
                 self._missing[when[0], region] += missing[chosen].sum()
 
-    def result(self) -> PerBoundary:
+    def result(self, segments: int | None = None) -> PerBoundary:
         """Share of Zr-O bonds missing in each core, less that in the central third of the grains.
 
+        Args:
+            segments: the first so many of them; None for all announced.
+
         Raises:
-            AnalysisError: fewer frames came than were announced, or a slab without Zr.
+            AnalysisError: fewer frames came than these need, or a slab without Zr.
         """
-        self._sampler.require_complete()
+        done = self._sampler.whole(segments)
 
         def missing(mask: Mask) -> NDArray[np.float64]:
-            bonds = ZR_O_BONDS * self._octahedra[mask].sum(axis=0)
-            share = self._missing[mask].sum(axis=0) / bonds
+            bonds = ZR_O_BONDS * self._octahedra[:done][mask].sum(axis=0)
+            share = self._missing[:done][mask].sum(axis=0) / bonds
             excess: NDArray[np.float64] = share[:2] - share[2]
             return excess
 
         return over_boundaries(
             missing,
-            len(self._missing),
+            done,
             unit="",
             method="missing Zr-O bonds within 2.7 A, core less grain centres; segments",
         )
@@ -165,16 +168,19 @@ class BoundaryWidth:
         displaced = np.linalg.norm(displacement, axis=1) > DISPLACED_A
         return np.bincount(self._near[displaced], minlength=2)
 
-    def result(self) -> PerBoundary:
+    def result(self, segments: int | None = None) -> PerBoundary:
         """Width of each boundary, A.
 
+        Args:
+            segments: the first so many of them; None for all announced.
+
         Raises:
-            AnalysisError: fewer frames came than were announced.
+            AnalysisError: fewer frames came than these need.
         """
-        self._sampler.require_complete()
+        done = self._sampler.whole(segments)
         return over_boundaries(
-            lambda mask: self._displaced[mask].mean(axis=0) / self._cations_per_A,
-            len(self._displaced),
+            lambda mask: self._displaced[:done][mask].mean(axis=0) / self._cations_per_A,
+            done,
             unit="A",
             method="La and Zr off their sites; segments",
         )

@@ -90,18 +90,18 @@ class LiTransport:
             square = (end[:, axis] - start[:, axis]) ** 2
             self._sum_sq[where][:, axis] += np.bincount(midpoint, square, minlength=count)
 
-    def result(self) -> TransportProfile:
-        """Return the profile.
+    def result(self, segments: int | None = None) -> TransportProfile:
+        """Return the profile of the first segments, or of all announced.
 
         Raises:
-            AnalysisError: fewer frames came than were announced.
+            AnalysisError: fewer frames came than these need.
         """
-        self._sampler.require_complete()
+        done = self._sampler.whole(segments)
         return TransportProfile(
-            sum_sq=self._sum_sq.copy(),
-            counts=self._counts.copy(),
-            starts=self._starts.copy(),
-            ions=self._ions / self._sampler.per_segment,
+            sum_sq=self._sum_sq[:, :done].copy(),
+            counts=self._counts[:, :done].copy(),
+            starts=self._starts[:, :done].copy(),
+            ions=self._ions[:done] / self._sampler.per_segment,
             lag_ps=self._lag * self._sample_ps,
             segment_ps=self._sampler.per_segment * self._sample_ps,
             length_A=self._info.length_A,

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gbopt.analysis.statistics import interval
 from gbopt.campaign.space import GBSpace
 from gbopt.config import CampaignConfig
 from gbopt.errors import RunFolderError
+from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
 from gbopt.evaluate.candidate import Job, evaluate
 from gbopt.md.engine import Progress
-from gbopt.model.evaluation import Evaluation
+from gbopt.model.evaluation import Evaluation, Status
 from gbopt.model.spec import GBSpec
 from gbopt.provenance import derive_seed
 from gbopt.search.best import recommend
@@ -27,7 +29,15 @@ from gbopt.search.propose import propose
 from gbopt.search.stopping import stop_reason
 from gbopt.store.files import write_atomic
 from gbopt.store.rundir import EVALUATION, ProgressFile, RunFolder, read_evaluation
-from gbopt.store.study import Distribution, Study, TrialRecord, categorical, integer, real
+from gbopt.store.study import (
+    Distribution,
+    Result,
+    Study,
+    TrialRecord,
+    categorical,
+    integer,
+    real,
+)
 
 # A machine or a setting on which nothing works should not eat the whole budget.
 FAILURES_IN_A_ROW = 5
@@ -105,7 +115,7 @@ class Campaign:
                 params,
                 self._distributions(),
                 attributes | _attributes(evaluation),
-                _value(evaluation),
+                _result(evaluation),
                 datetime.fromisoformat(evaluation.provenance.finished_utc).replace(tzinfo=None),
             )
 
@@ -209,7 +219,12 @@ class Campaign:
             requested=record.attributes["requested"],
             params=record.params,
             spec=GBSpec.model_validate(record.attributes["spec"]),
+            best=self._incumbent(),
         )
+
+    def _incumbent(self) -> Incumbent | None:
+        best = recommend(self.space.search_space, self.history())
+        return None if best is None else Incumbent(best.mean, best.std_dev)
 
     def trial_folder(self, record: TrialRecord) -> Path:
         """Folder of a trial of the study."""
@@ -231,7 +246,7 @@ class Campaign:
     def record(self, evaluation: Evaluation) -> None:
         """Tell the study and the trace. Call under the study lock."""
         objective = evaluation.objective
-        self.study.finish(evaluation.trial, _value(evaluation), _attributes(evaluation))
+        self.study.finish(evaluation.trial, _result(evaluation), _attributes(evaluation))
         self.folder.note(
             "finished",
             trial=evaluation.trial,
@@ -305,10 +320,14 @@ def read_bulk(folder: RunFolder) -> BulkReference | None:
         ) from None
 
 
-def _value(evaluation: Evaluation) -> float | None:
-    """What the study is told: the objective, or None for a failure."""
+def _result(evaluation: Evaluation) -> Result:
+    """What the study is told."""
     objective = evaluation.objective
-    return objective.value if evaluation.status.finished and objective else None
+    if not evaluation.status.finished or objective is None:
+        return Result("failed", None)
+    if evaluation.status is not Status.PRUNED:
+        return Result("complete", objective.value)
+    return Result("pruned", objective.value, round(objective.n_eff))
 
 
 def _attributes(evaluation: Evaluation) -> dict[str, object]:
@@ -316,6 +335,8 @@ def _attributes(evaluation: Evaluation) -> dict[str, object]:
     found: dict[str, object] = {"status": evaluation.status.value, **evaluation.seconds}
     if evaluation.objective is not None:
         found |= {"std_err": evaluation.objective.std_err, "bound": evaluation.objective.bound}
+        if evaluation.status is Status.PRUNED:
+            found["lower_bound"] = interval(evaluation.objective, 0.95)[0]
     if evaluation.conditions is not None:
         found["n_ions"] = evaluation.conditions.n_ions
     if evaluation.failure is not None:

@@ -17,6 +17,7 @@ from gbopt.analysis.frames import drift_corrected
 from gbopt.config import CampaignConfig
 from gbopt.crystal.neighbours import wrap
 from gbopt.errors import AnalysisError, EnvironmentProblem, GeometryError, MDError
+from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.bulk import BulkReference
 from gbopt.evaluate.meters import Measured, Meters
 from gbopt.evaluate.routes import conductivities_at_fields
@@ -29,6 +30,7 @@ from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.evaluation import (
     BoundaryResult,
     Conditions,
+    Ending,
     Evaluation,
     Failure,
     QualityFlag,
@@ -41,6 +43,7 @@ from gbopt.provenance import make_provenance
 
 # Shares of the target by which the mean temperature of production may be off.
 _TEMPERATURE_WARN, _TEMPERATURE_FAIL = 0.02, 0.05
+_NPY_HEADER = 128
 
 Scalars = dict[str, int | float | str]
 
@@ -54,6 +57,8 @@ class Job:
     requested: Scalars
     params: Scalars
     spec: GBSpec
+    best: Incumbent | None = None
+    """The best boundary known when it started: a surely worse one is not run to its end."""
 
 
 @dataclass(slots=True)
@@ -67,6 +72,9 @@ class _Notes:
     temperature_flag: QualityFlag | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     md_steps: int = 0
+    segments: int = 0
+    """Whole time segments of production."""
+    ending: Ending | None = None
     artifacts: dict[str, str] = field(default_factory=dict)
 
 
@@ -153,25 +161,35 @@ def _run(
     with run_md(
         structure,
         get_potential(config.md.potential),
-        boundary_stages(config.md, job.spec.seed, config.field),
+        boundary_stages(config.md, job.spec.seed, config.field, chunks=config.analysis.segments),
         config.md,
         folder=folder / "md",
         stall_s=config.run.stall_s,
         on_progress=on_progress,
     ) as run:
-        trajectory = run.trajectory()
+
+        def go_on() -> bool:
+            notes.segments += 1
+            notes.ending = meters.ending(bulk, notes.segments, job.best)
+            return notes.ending is None
+
+        trajectory = run.trajectory(go_on)
         notes.seconds["equilibration"] = round(time.monotonic() - started, 2)
         meters = Meters(structure, trajectory.info, config)
         frame = None
         for frame in _kept(drift_corrected(trajectory), trajectory.info, config, folder, notes):
             meters.add(frame)
-        at_fields = conductivities_at_fields(run, config)
+        if notes.ending is None:
+            notes.ending, notes.segments = "budget", config.analysis.segments
+        # A pruned boundary is not worth its runs under a field.
+        inferior = notes.ending == "inferior"
+        at_fields = () if inferior else conductivities_at_fields(run, config)
         notes.md_steps = sum(run.steps_done.values())
         notes.seconds["md"] = round(time.monotonic() - started, 2)
         notes.temperature_flag = _temperature_flag(run.mean_temperature_K, config.md.temperature_K)
     _write_final(structure, trajectory.info.cell, frame, folder, notes)
-    notes.conditions = _conditions(config, bulk, structure, trajectory.info.length_A)
-    notes.measured = meters.result(bulk, at_fields)
+    notes.conditions = _conditions(config, bulk, structure, trajectory.info.length_A, notes)
+    notes.measured = meters.result(bulk, at_fields, notes.segments)
     meters.write_profiles(folder / "profiles.csv")
     notes.artifacts["profiles"] = "profiles.csv"
 
@@ -187,15 +205,24 @@ def _kept(
     if not config.run.keep_trajectory:
         yield from frames
         return
-    layout = {"descr": "<f4", "fortran_order": False}
-    shape = (info.n_frames, len(info.species), 3)
+    shape = len(info.species), 3
     # Plain writes: a full disk is an error here, where it would be a fatal signal with a memmap.
     with (folder / "trajectory.npy").open("wb") as handle:
-        np.lib.format.write_array_header_1_0(handle, {**layout, "shape": shape})
-        for frame in frames:
+        handle.write(_npy_header((info.n_frames, *shape)))
+        count = 0
+        for count, frame in enumerate(frames, 1):
             handle.write(frame.astype("<f4").tobytes())
             yield frame
+        handle.seek(0)  # production may have ended early
+        handle.write(_npy_header((count, *shape)))
     notes.artifacts["trajectory"] = "trajectory.npy"
+
+
+def _npy_header(shape: tuple[int, int, int]) -> bytes:
+    """Header of an npy file of float32, version 1.0, of the same size whatever the shape."""
+    layout = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    text = f"{layout}".ljust(_NPY_HEADER - 11) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode("ascii")
 
 
 def _write_final(
@@ -212,13 +239,18 @@ def _write_final(
 
 
 def _conditions(
-    config: CampaignConfig, bulk: BulkReference, structure: Bicrystal, length_A: float
+    config: CampaignConfig,
+    bulk: BulkReference,
+    structure: Bicrystal,
+    length_A: float,
+    notes: _Notes,
 ) -> Conditions:
+    share = notes.segments / config.analysis.segments
     return Conditions(
         potential=config.md.potential,
         temperature_K=config.md.temperature_K,
         pressure_atm=config.md.pressure_atm,
-        production_ps=config.md.production_ps,
+        production_ps=round(share * config.md.production_ps, 6),
         lattice_A=bulk.lattice_A.value,
         composition=structure.formula,
         n_ions=structure.n_ions,
@@ -240,7 +272,9 @@ def _record(
     flags = measured.flags if measured else ()
     if notes.temperature_flag is not None:
         flags = (*flags, notes.temperature_flag)
-    if status is Status.OK and any(flag.level == "fail" for flag in flags):
+    if status is Status.OK and notes.ending == "inferior":
+        status = Status.PRUNED
+    elif status is Status.OK and any(flag.level == "fail" for flag in flags):
         status = Status.SUSPECT
     return Evaluation(
         trial=job.number,
@@ -249,6 +283,7 @@ def _record(
         params=job.params,
         spec=job.spec,
         status=status,
+        ending=notes.ending if measured else None,
         objective=log_objective(measured.cell[config.search.objective]) if measured else None,
         observables=measured.cell if measured else {},
         boundaries=_boundaries(measured),

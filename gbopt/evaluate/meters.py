@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gbopt.analysis.boundary import boundary_observables
+from gbopt.analysis.boundary import boundary_observables, log_objective, over_time
 from gbopt.analysis.collective import ChargeDisplacement
 from gbopt.analysis.composition import Composition
 from gbopt.analysis.quality import transport_flags, width_flag
@@ -18,6 +18,7 @@ from gbopt.analysis.statistics import PerBoundary
 from gbopt.analysis.structure import BoundaryWidth, OxygenVacancies
 from gbopt.analysis.transport import LiTransport
 from gbopt.config import CampaignConfig
+from gbopt.evaluate.adaptive import LEAST_SEGMENTS, Incumbent, ending
 from gbopt.evaluate.bulk import BulkReference
 from gbopt.evaluate.routes import (
     Route,
@@ -28,7 +29,7 @@ from gbopt.evaluate.routes import (
     haven_ratio,
 )
 from gbopt.model.bicrystal import SPECIES, ZR, Bicrystal
-from gbopt.model.evaluation import QualityFlag
+from gbopt.model.evaluation import Ending, QualityFlag
 from gbopt.model.observables import Estimate
 from gbopt.model.trajectory import TrajectoryInfo
 
@@ -65,6 +66,7 @@ class Meters:
             lag_ps=collective_lag_ps(config, config.md.production_ps),
         )
         self._config = config
+        self._segments = analysis.segments
         self._composition = Composition(
             info,
             boundaries_A=self._boundaries,
@@ -94,15 +96,39 @@ class Meters:
         for meter in meters:
             meter.add(frame)
 
-    def result(self, bulk: BulkReference, at_fields: tuple[Estimate, ...]) -> Measured:
+    def ending(self, bulk: BulkReference, segments: int, best: Incumbent | None) -> Ending | None:
+        """Why production may end after its first segments; None to go on.
+
+        Args:
+            bulk: the reference crystal.
+            segments: whole segments so far.
+            best: the best boundary known.
+        """
+        if segments < LEAST_SEGMENTS:
+            return None
+        profile, name = self._transport.result(segments), self._config.search.objective
+        core_width_A = self._structure.core_width_A
+        whole = boundary_observables(
+            profile, bulk.transport, boundaries_A=self._boundaries, core_width_A=core_width_A
+        ).cell
+        timed = over_time(profile, bulk.transport, core_width_A=core_width_A)
+        return ending(
+            log_objective(whole[name]), log_objective(timed[name]), self._config.adaptive, best
+        )
+
+    def result(
+        self, bulk: BulkReference, at_fields: tuple[Estimate, ...], segments: int
+    ) -> Measured:
         """Turn the sums into estimates and flags.
 
         Args:
             bulk: the reference crystal.
             at_fields: conductivity of the cell under each field of the campaign, S/cm.
+            segments: whole segments that production had.
         """
-        width = self._width.result()
-        profile = self._transport.result()
+        self._segments = segments
+        width = self._width.result(segments)
+        profile = self._transport.result(segments)
         transport = boundary_observables(
             profile,
             bulk.transport,
@@ -110,14 +136,14 @@ class Meters:
             core_width_A=self._structure.core_width_A,
             measured_width=width,
         )
-        composition = self._composition.result()
+        composition = self._composition.result(segments)
         others: dict[str, PerBoundary] = {
             "boundary_width": width,
             "li_enrichment_ratio": composition.li_enrichment_ratio(),
             "li_enrichment_volumetric": composition.li_enrichment_volumetric(
                 bulk.transport.li_density_per_A3
             ),
-            "o_vacancy_fraction": self._oxygen.result(),
+            "o_vacancy_fraction": self._oxygen.result(segments),
         }
         cell = transport.cell | {name: pair.mean for name, pair in others.items()}
         cell["excess_length"] = self._excess_length(bulk)
@@ -141,7 +167,9 @@ class Meters:
         self, tracer: dict[str, Estimate], bulk: BulkReference, at_fields: tuple[Estimate, ...]
     ) -> Route:
         """Figures of the collective and the field route."""
-        collective = self._charge.result().conductivity(_Z)
+        collective = self._charge.result(
+            ended_early=self._segments < self._config.analysis.segments
+        ).conductivity(_Z)
         driven = field_route(
             self._config,
             at_fields,
@@ -170,7 +198,8 @@ class Meters:
 
     def write_profiles(self, path: Path) -> None:
         """Write densities (1/A^3) and Li diffusivities (cm2/s) along the normal as CSV."""
-        profile, composition = self._transport.result(), self._composition.result()
+        profile = self._transport.result(self._segments)
+        composition = self._composition.result(self._segments)
         density, density_err = composition.density()
         diffusivity, diffusivity_err = profile.diffusivity()
         header = ["z_A"]

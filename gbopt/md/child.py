@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import queue
 import sys
 import threading
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -34,8 +36,9 @@ class BlowUpError(Exception):
 def main() -> None:
     """Run the request, and report an error as a message rather than a traceback."""
     folder, pipe = Path(sys.argv[1]), Connection(int(sys.argv[2]), readable=False)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-    run = _Run(folder, pipe)
+    answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(answers,), daemon=True).start()
+    run = _Run(folder, pipe, answers)
     try:
         run.all_stages()
     except EnvironmentProblem as problem:
@@ -46,18 +49,20 @@ def main() -> None:
         run.send({"type": "done"})
 
 
-def _leave_with_parent() -> None:
-    """End this process when the parent's end of standard input closes: no orphans."""
-    while os.read(0, 4096):
-        pass
+def _listen(answers: queue.SimpleQueue[str]) -> None:
+    """Pass on the parent's answers; end this process when its end closes: no orphans."""
+    with os.fdopen(0, encoding="ascii") as lines:
+        for line in lines:
+            answers.put(line.strip())
     os._exit(_ORPHANED)
 
 
 class _Run:
     """One request in progress."""
 
-    def __init__(self, folder: Path, pipe: Connection) -> None:
+    def __init__(self, folder: Path, pipe: Connection, answers: queue.SimpleQueue[str]) -> None:
         self.pipe = pipe
+        self.answers = answers
         self.folder = folder
         self.request: dict[str, Any] = json.loads((folder / "request.json").read_text())
         self.stage = "start"
@@ -111,7 +116,8 @@ class _Run:
         while done < stage["steps"]:
             count = min(_CHUNK_STEPS, stage["steps"] - done)
             before = self.lmp.extract_global("ntimestep")
-            self.lmp.command(f"minimize 1.0e-6 1.0e-3 {count} {20 * count}")
+            tolerance = stage["energy_tolerance"]
+            self.lmp.command(f"minimize {tolerance} 1.0e-3 {count} {20 * count}")
             done += count
             self._report(stage, done)
             if self.lmp.extract_global("ntimestep") - before < count:
@@ -121,7 +127,7 @@ class _Run:
         self.cell_samples = []
         self._advance(stage, _CHUNK_STEPS, self._sample_cell)
         if not self.cell_samples:  # a stage shorter than an interval
-            self._sample_cell()
+            self._sample_cell(0)
         if stage["average_cell"] != "none":
             self._set_mean_cell(stage["average_cell"])
 
@@ -132,10 +138,27 @@ class _Run:
         n_frames = stage["steps"] // frame_steps + 1
         self.send({**header, "n_frames": n_frames, "length_err_A": self.length_err_A})
         self._send_frame()
-        self._advance(stage, frame_steps, self._send_frame)
+        chunk = stage["chunk_steps"]
 
-    def _advance(self, stage: dict[str, Any], interval: int, at_interval: Any) -> None:
-        """Run the stage in pieces of at most 50 steps, calling back at every whole interval."""
+        def frame(done: int) -> bool:
+            self._send_frame()
+            ask = chunk and done % chunk == 0 and done < stage["steps"]
+            return self._wanted() if ask else True
+
+        self._advance(stage, frame_steps, frame)
+
+    def _wanted(self) -> bool:
+        """Ask the parent whether to go on with the stage."""
+        self.send({"type": "ask"})
+        return self.answers.get() == "go"
+
+    def _advance(
+        self, stage: dict[str, Any], interval: int, at_interval: Callable[[int], bool]
+    ) -> None:
+        """Run the stage in pieces of at most 50 steps, calling back at every whole interval.
+
+        It ends early where the callback, given the steps done, says so.
+        """
         steps, done = stage["steps"], 0
         if stage["kind"] == "production":
             steps -= steps % interval  # frames come at whole intervals only
@@ -148,8 +171,8 @@ class _Run:
             self.lmp.command(f"run {count} {span} pre {'no' if done else 'yes'} post no")
             done += count
             self._report(stage, done)
-            if done % interval == 0:
-                at_interval()
+            if done % interval == 0 and not at_interval(done):
+                return
 
     def _report(self, stage: dict[str, Any], done: int) -> None:
         temperature = self.lmp.get_thermo("temp")
@@ -173,8 +196,9 @@ class _Run:
         (lx, ly, lz) = np.subtract(high, low)
         return np.array([[lx, 0.0, 0.0], [xy, ly, 0.0], [xz, yz, lz]])
 
-    def _sample_cell(self) -> None:
+    def _sample_cell(self, _: int) -> bool:
         self.cell_samples.append(np.diag(self._cell()))
+        return True
 
     def _set_mean_cell(self, edges: str) -> None:
         """Fix the free edges at their mean over the second half, positions scaled along."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from gbopt.config import MDConfig
 from gbopt.errors import EnvironmentProblem, MDError
 from gbopt.md.libmpi import child_environment
-from gbopt.md.protocol import Stage, frame_steps
+from gbopt.md.protocol import Stage, energy_stage, frame_steps
 from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.trajectory import Trajectory, TrajectoryInfo
 from gbopt.potentials.buckingham import Potential
@@ -88,7 +88,10 @@ class MDRun:
         self._stage = "start"
         self._temperatures: list[float] = []
         self._begun: dict[str, Any] | None = None
+        self._ended = False
         self.steps_done: dict[str, int] = {}
+        self.energies_eV: dict[str, float] = {}
+        """Potential energy at the last report of each stage."""
         self._process, self._pipe = _spawn(folder)
 
     @property
@@ -96,10 +99,14 @@ class MDRun:
         """Mean temperature of production so far."""
         return float(np.mean(self._temperatures)) if self._temperatures else float("nan")
 
-    def trajectory(self) -> Trajectory:
+    def trajectory(self, go_on: Callable[[], bool] = lambda: True) -> Trajectory:
         """Wait for the next production stage to begin, and return its frames as they come.
 
         Call again for the stage after it, once the frames have been consumed.
+
+        Args:
+            go_on: asked after each chunk of the stage, when its frames have been consumed; the
+                stage ends where the answer is no.
 
         Raises:
             MDError: the run failed, hung or blew up.
@@ -116,9 +123,9 @@ class MDRun:
             temperature_K=self._md.temperature_K,
             length_err_A=message["length_err_A"],
         )
-        return Trajectory(info, self._frames())
+        return Trajectory(info, self._frames(go_on))
 
-    def _frames(self) -> Iterator[NDArray[np.float64]]:
+    def _frames(self, go_on: Callable[[], bool]) -> Iterator[NDArray[np.float64]]:
         while (message := self._receive())["type"] != "done":
             if message["type"] == "production":  # of the next stage
                 self._begun = message
@@ -126,6 +133,29 @@ class MDRun:
             if message["type"] == "frame":
                 frame = np.frombuffer(self._read(), dtype=np.float64)
                 yield frame.reshape(self._structure.n_ions, 3)
+            elif message["type"] == "ask":
+                self._answer(go_on())
+
+    def finish(self) -> None:
+        """Follow the run to its end, frames of further stages unread.
+
+        Raises:
+            MDError: the run failed, hung or blew up.
+        """
+        while not self._ended:
+            message = self._receive()
+            if message["type"] == "frame":
+                self._read()
+            elif message["type"] == "ask":
+                self._answer(True)
+
+    def _answer(self, go_on: bool) -> None:
+        assert self._process.stdin is not None  # noqa: S101 - opened in _spawn
+        try:
+            self._process.stdin.write(b"go\n" if go_on else b"stop\n")
+            self._process.stdin.flush()
+        except OSError:
+            raise self._failure(f"the MD process died ({_ending(self._process)})") from None
 
     def _receive(self) -> dict[str, Any]:
         """Read the next message, keep the books, and turn trouble into an error."""
@@ -133,8 +163,10 @@ class MDRun:
         self._stage = message["stage"]
         if message["type"] == "error":
             self._raise(message)
+        self._ended = message["type"] == "done"
         if message["type"] == "progress":
             self.steps_done[self._stage] = message["step"]
+            self.energies_eV[self._stage] = message["energy_eV"]
             if self._stage == "production":
                 self._temperatures.append(message["temperature_K"])
             progress = Progress(
@@ -209,6 +241,40 @@ def run_md(
         yield run
     finally:
         run.close()
+
+
+def minimum_energy(
+    structure: Bicrystal,
+    potential: Potential,
+    md: MDConfig,
+    *,
+    folder: Path,
+    stall_s: float,
+    relax_cell: bool,
+) -> float:
+    """Potential energy of a structure relaxed to its nearest minimum, eV per cell.
+
+    Args:
+        structure: the ions and their cell.
+        potential: how they interact.
+        md: cut-offs.
+        folder: where request, start and log are written (made if need be).
+        stall_s: silence after which the child is given up.
+        relax_cell: whether the edges are relaxed to zero pressure too.
+
+    Raises:
+        MDError: LAMMPS failed.
+    """
+    stage = energy_stage(relax_cell=relax_cell)
+    with run_md(
+        structure, potential, (stage,), md, folder=folder, stall_s=stall_s, on_progress=_silent
+    ) as run:
+        run.finish()
+    return run.energies_eV[stage.name]
+
+
+def _silent(progress: Progress) -> None:
+    """A relaxation takes seconds: nothing is shown."""
 
 
 def _spawn(folder: Path) -> tuple[subprocess.Popen[bytes], Connection]:

@@ -5,7 +5,7 @@ Pure functions of the settings: what a run did can be read in its ``request.json
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from gbopt.config import FieldConfig, MDConfig
@@ -18,6 +18,8 @@ _THERMOSTAT_PS = 0.1
 _BAROSTAT_PS = 0.5
 # A run hotter than this many times its target has blown up.
 _BLOW_UP = 3.0
+_ENERGY_ITERATIONS = 1000
+_ENERGY_TOLERANCE = 1e-8
 
 NO_FIELD = FieldConfig()
 
@@ -36,6 +38,10 @@ class Stage:
     max_temperature_K: float
     average_cell: Literal["none", "normal", "all"] = "none"
     """Cell edges that are set to their mean over the second half of the stage."""
+    chunk_steps: int = 0
+    """A production stage asks every so many steps whether to go on; 0: it never asks."""
+    energy_tolerance: float = 1e-6
+    """A minimisation ends where an iteration changes the energy by less than this part."""
 
 
 def _steps(time_ps: float, md: MDConfig) -> int:
@@ -47,25 +53,32 @@ def frame_steps(md: MDConfig) -> int:
     return _steps(md.frame_ps, md)
 
 
-def boundary_stages(md: MDConfig, seed: int, field: FieldConfig = NO_FIELD) -> tuple[Stage, ...]:
+def boundary_stages(
+    md: MDConfig, seed: int, field: FieldConfig = NO_FIELD, *, chunks: int = 1
+) -> tuple[Stage, ...]:
     """Minimise, disorder the cores, NPT with the normal free, NVT, production, fields.
 
     Args:
         md: the settings.
         seed: seed of the velocities.
         field: runs under a field that follow production.
+        chunks: pieces of production; after each it asks whether to go on. None ends before the
+            time segment of an analysis in as many segments is whole.
     """
     hot, target = md.anneal_temperature_K, md.temperature_K
     disorder = (
         _core_stage("anneal", md.anneal_ps, hot, hot, md, derive_seed(seed, 1)),
         _core_stage("quench", md.quench_ps, hot, target, md, None),
     )
+    production = _nvt("production", "production", md.production_ps, md)
+    frames = production.steps // frame_steps(md)
+    chunk = -(-frames // chunks) * frame_steps(md)
     return (
         _minimise(md),
         *(stage for stage in disorder if md.anneal_ps > 0 and stage.steps > 0),
         _npt(md, md.npt_ps, "normal", derive_seed(seed, 2)),
         _nvt("nvt", "dynamics", md.nvt_ps, md),
-        _nvt("production", "production", md.production_ps, md),
+        replace(production, chunk_steps=chunk),
         *_field_stages(md, field),
     )
 
@@ -100,6 +113,20 @@ def _minimise(md: MDConfig) -> Stage:
         setup=("min_style cg", "min_modify dmax 0.05"),
         teardown=(),
         max_temperature_K=float("inf"),
+    )
+
+
+def energy_stage(*, relax_cell: bool) -> Stage:
+    """Minimise until the energy is known to a few hundredths of an eV; cells at zero pressure."""
+    relax = ("fix relax all box/relax aniso 0.0 vmax 0.002",) if relax_cell else ()
+    return Stage(
+        name="energy",
+        kind="minimise",
+        steps=_ENERGY_ITERATIONS,
+        setup=("min_style cg", "min_modify dmax 0.1", *relax),
+        teardown=("unfix relax",) if relax_cell else (),
+        max_temperature_K=float("inf"),
+        energy_tolerance=_ENERGY_TOLERANCE,
     )
 
 

@@ -20,6 +20,8 @@ class Status(StrEnum):
     OK = "ok"
     SUSPECT = "suspect"
     """Finished, but at least one quality flag says fail: use the number with care."""
+    PRUNED = "pruned"
+    """Ended early as surely worse than the best one: its error is larger, its number good."""
     GEOMETRY_REJECTED = "geometry_rejected"
     MD_FAILED = "md_failed"
     ANALYSIS_FAILED = "analysis_failed"
@@ -27,7 +29,11 @@ class Status(StrEnum):
     @property
     def finished(self) -> bool:
         """Whether there are numbers."""
-        return self in (Status.OK, Status.SUSPECT)
+        return self in (Status.OK, Status.SUSPECT, Status.PRUNED)
+
+
+Ending = Literal["budget", "target", "inferior"]
+"""Why production ended: at its full length, at its target error, or as surely worse."""
 
 
 class _Record(BaseModel):
@@ -89,6 +95,8 @@ class Evaluation(_Record):
     """What was realised: the coordinates the surrogate is fitted on."""
     spec: GBSpec
     status: Status
+    ending: Ending | None = None
+    """Why production ended; None where it did not."""
     objective: Estimate | None = None
     """log10 of the objective quantity, with its standard error in log10 units."""
     observables: dict[str, Estimate] = {}

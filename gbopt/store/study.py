@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import optuna
 from optuna.distributions import (
@@ -42,6 +42,16 @@ def _storage(file: Path) -> RDBStorage:
         f"sqlite:///{file.resolve()}",
         engine_kwargs={"connect_args": {"timeout": _BUSY_TIMEOUT_S}},
     )
+
+
+class Result(NamedTuple):
+    """What came of a trial."""
+
+    state: Literal["complete", "pruned", "failed"]
+    value: float | None
+    """The objective; None for a failure."""
+    segments: int = 0
+    """Time segments of production after which a pruned trial ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +138,14 @@ class Study:
         params: Params,
         distributions: dict[str, BaseDistribution],
         attrs: dict[str, Any],
-        value: float | None,
+        result: Result,
         finished: datetime,
     ) -> None:
-        """Add a trial that finished earlier (value None: it failed), when a study is rebuilt."""
+        """Add a trial that finished earlier, when a study is rebuilt."""
         trial = create_trial(
-            state=TrialState.FAIL if value is None else TrialState.COMPLETE,
-            value=value,
+            state=_RESULT_STATES[result.state],
+            value=result.value,
+            intermediate_values=_pruned_at(result),
             params=params,
             distributions=distributions,
             user_attrs=attrs,
@@ -142,18 +153,19 @@ class Study:
         trial.datetime_complete = finished
         self._study.add_trial(trial)
 
-    def finish(self, number: int, value: float | None, attrs: dict[str, Any]) -> None:
-        """Tell the result of a trial (None: it failed); telling it twice changes nothing."""
+    def finish(self, number: int, result: Result, attrs: dict[str, Any]) -> None:
+        """Tell the result of a trial; telling it twice changes nothing."""
         frozen = self._study.get_trials(deepcopy=False)[number]
         if frozen.state.is_finished():
             return
         trial = optuna.trial.Trial(self._study, frozen._trial_id)  # noqa: SLF001 - no public way
         for name, content in attrs.items():
             trial.set_user_attr(name, content)
-        if value is None:
-            self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
-        else:
-            self._study.tell(number, value, skip_if_finished=True)
+        for step, value in _pruned_at(result).items():
+            trial.report(value, step)  # Optuna takes the value of a pruned trial from here
+        state = _RESULT_STATES[result.state]
+        told = result.value if state == TrialState.COMPLETE else None
+        self._study.tell(number, told, state=state, skip_if_finished=True)
 
     def set_attr(self, name: str, value: Any) -> None:
         """Store a fact about the whole campaign."""
@@ -175,15 +187,32 @@ def _completion(trial: FrozenTrial) -> tuple[Any, int]:
     return (trial.datetime_complete, trial.number)
 
 
-_STATES: dict[TrialState, State] = {TrialState.COMPLETE: "complete", TrialState.FAIL: "failed"}
+# A pruned trial has a value, with a larger error, that the search learns from like any other.
+_STATES: dict[TrialState, State] = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "complete",
+    TrialState.FAIL: "failed",
+}
+_RESULT_STATES = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+
+
+def _pruned_at(result: Result) -> dict[int, float]:
+    if result.state != "pruned" or result.value is None:
+        return {}
+    return {result.segments: result.value}
 
 
 def _record(trial: FrozenTrial, order: int | None) -> TrialRecord:
+    state = _STATES.get(trial.state, "running")
     return TrialRecord(
         number=trial.number,
         params=dict(trial.params),
-        state=_STATES.get(trial.state, "running"),
-        value=trial.value if trial.state == TrialState.COMPLETE else None,
+        state=state,
+        value=trial.value if state == "complete" else None,
         attributes=dict(trial.user_attrs),
         finished_order=order,
     )

@@ -46,7 +46,7 @@ def test_sampler_fills_segments_evenly_and_drops_the_rest() -> None:
     assert samples[:10:2] == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0)]
     assert samples[1::2] == [None] * 11
     assert samples[22] == (2, 3)
-    sampler.require_complete()
+    sampler.whole()
 
 
 def test_sampler_needs_a_sample_in_each_segment() -> None:

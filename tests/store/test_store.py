@@ -2,13 +2,14 @@ import json
 from datetime import datetime
 from pathlib import Path
 
+import optuna
 import pytest
 
 from gbopt.config import load_campaign
 from gbopt.errors import RunFolderError
 from gbopt.store.files import append_line, read_lines, write_atomic
 from gbopt.store.rundir import RunFolder
-from gbopt.store.study import Study, categorical, integer, real
+from gbopt.store.study import Result, Study, categorical, integer, real
 
 CAMPAIGN = Path(__file__).parents[2] / "campaigns" / "quickstart.toml"
 SPACE = {"a": real(5, 30), "w": integer(2, 5), "p": categorical(("100", "110"))}
@@ -121,9 +122,9 @@ def test_the_study_keeps_parameters_results_and_order(tmp_path):
     study.describe("log10 rho", "which?")
     numbers = [study.add_running(POINT, SPACE, {"seed": n}) for n in range(3)]
     assert numbers == [0, 1, 2]
-    study.finish(1, 0.5, {"std_err": 0.1})
-    study.finish(0, None, {"cause": "lost atoms"})
-    study.finish(1, 99.0, {"std_err": 9.0})  # told twice: nothing changes
+    study.finish(1, Result("complete", 0.5), {"std_err": 0.1})
+    study.finish(0, Result("failed", None), {"cause": "lost atoms"})
+    study.finish(1, Result("complete", 99.0), {"std_err": 9.0})  # told twice: nothing changes
     again = Study(tmp_path / "study.db", "test").records()
     assert [r.state for r in again] == ["failed", "complete", "running"]
     assert [r.finished_order for r in again] == [1, 0, None]
@@ -136,12 +137,25 @@ def test_the_study_keeps_parameters_results_and_order(tmp_path):
 def test_a_restored_trial_is_finished_at_its_time(tmp_path):
     study = Study.create(tmp_path / "study.db", "test")
     later, earlier = datetime(2026, 1, 2), datetime(2026, 1, 1)
-    study.restore(POINT, SPACE, {"std_err": 0.1}, 0.5, later)
-    study.restore(POINT, SPACE, {}, None, earlier)
+    study.restore(POINT, SPACE, {"std_err": 0.1}, Result("complete", 0.5), later)
+    study.restore(POINT, SPACE, {}, Result("failed", None), earlier)
     assert [(r.state, r.value, r.finished_order) for r in study.records()] == [
         ("complete", 0.5, 1),
         ("failed", None, 0),
     ]
+
+
+def test_a_pruned_trial_keeps_its_value_and_teaches(tmp_path):
+    study = Study.create(tmp_path / "study.db", "test")
+    pruned = Result("pruned", 3.5, 4)
+    study.finish(study.add_running(POINT, SPACE, {}), pruned, {"lower_bound": 3.1})
+    study.restore(POINT, SPACE, {}, pruned, datetime(2026, 1, 2))
+    assert [(r.state, r.value) for r in study.records()] == [("complete", 3.5)] * 2
+    for trial in optuna.load_study(
+        study_name="test", storage=f"sqlite:///{tmp_path / 'study.db'}"
+    ).trials:
+        assert trial.state == optuna.trial.TrialState.PRUNED
+        assert trial.intermediate_values == {4: 3.5}
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all", b"SQLite format 3\x00torn"])
