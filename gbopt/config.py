@@ -25,6 +25,8 @@ from gbopt.units import parse_quantity
 CONFIG_VERSION: Literal[1] = 1
 LAGS_PER_SEGMENT = 3
 """A time segment must be longer than this many lags, or its 2t displacements are one sample."""
+FIELD_FRAMES = 40
+"""Least frames of a run that a current is measured in: two in each of its batches."""
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 Picoseconds = Annotated[float, BeforeValidator(lambda v: parse_quantity(v, "ps"))]
@@ -129,9 +131,10 @@ class BulkConfig(_Section):
 class FieldConfig(_Section):
     """[field]: conductivity under an applied field along the normal, beside the tracer route."""
 
-    fields_V_A: tuple[Annotated[float, Field(gt=0, le=0.2)], ...] = Field((), max_length=4)
-    """Fields applied one after another, V/A; none: this route is not run. Two or more are needed
-    to check that the response is linear; 0.015-0.03 is linear at 1100 K."""
+    fields_V_A: tuple[Annotated[float, Field(ge=-0.2, le=0.2)], ...] = Field((), max_length=6)
+    """Fields applied one after another, V/A; none: this route is not run. Two magnitudes or more
+    show whether the response is linear (0.015-0.03 is at 1100 K); a pair of +E and -E takes the
+    ageing of the structure out of the voltage at each boundary."""
     run_ps: Picoseconds = Field(60.0, gt=0, le=1e6)
     """Run under each field, its transient included, ps."""
 
@@ -139,6 +142,8 @@ class FieldConfig(_Section):
     def _distinct(self) -> Self:
         if len(set(self.fields_V_A)) != len(self.fields_V_A):
             raise ValueError("fields_V_A: each field once")
+        if 0 in self.fields_V_A:
+            raise ValueError("fields_V_A: a field of 0 is what production has")
         return self
 
 
@@ -180,6 +185,26 @@ class SearchConfig(_Section):
     """The quantity whose log10 is minimised."""
 
 
+class ConfirmConfig(_Section):
+    """[confirm]: what `gbopt confirm` runs anew, of the best boundary and of the reference."""
+
+    temperatures_K: tuple[Kelvin, ...] = Field((1000.0, 1100.0, 1200.0), max_length=20)
+    """Temperature ladder beside md.temperature_K, K; undoped LLZO is cubic above 898 K."""
+    replicas: int = Field(3, ge=2, le=50)
+    """Runs at each temperature, each with its own structure, Li ordering and velocities."""
+    extrapolate_to_K: Kelvin = Field(300.0, ge=200, le=3000)
+    """Temperature that the Arrhenius fits are extrapolated to, K."""
+
+    @model_validator(mode="after")
+    def _within(self) -> Self:
+        low, high = 200.0, 3000.0
+        if not all(low <= T <= high for T in self.temperatures_K):
+            raise ValueError(f"temperatures_K: between {low:g} and {high:g} K")
+        if len(set(self.temperatures_K)) != len(self.temperatures_K):
+            raise ValueError("temperatures_K: each temperature once")
+        return self
+
+
 class RunConfig(_Section):
     """[run]: the machine."""
 
@@ -208,6 +233,7 @@ class CampaignConfig(_Section):
     analysis: AnalysisConfig = AnalysisConfig()
     adaptive: AdaptiveConfig = AdaptiveConfig()
     search: SearchConfig = SearchConfig()
+    confirm: ConfirmConfig = ConfirmConfig()
     run: RunConfig = RunConfig()
 
     @model_validator(mode="after")
@@ -229,14 +255,31 @@ class CampaignConfig(_Section):
             raise ValueError("analysis.lag_ps must be at least md.frame_ps")
         return self
 
+    @model_validator(mode="after")
+    def _fields_resolved(self) -> Self:
+        least = FIELD_FRAMES * self.md.frame_ps
+        lengths = (
+            ("field.run_ps", self.field.run_ps),
+            ("md.production_ps", self.md.production_ps),
+        )
+        for name, length in lengths if self.field.fields_V_A else ():
+            if length < least * 0.999:
+                raise ValueError(
+                    f"{name} is {length:g} ps, but {FIELD_FRAMES} frames of "
+                    f"{self.md.frame_ps:g} ps need {least:g} ps: lengthen it, or shorten "
+                    "md.frame_ps"
+                )
+        return self
+
     @property
     def settings(self) -> dict[str, Any]:
         """Every setting that an evaluation or a proposal depends on, such as md.temperature_K.
 
-        [run], the texts and the limits of the search may change between two runs of one folder.
+        [run], [confirm], the texts and the limits of the search may change between two runs of
+        one folder.
         """
         limits = {"evaluations", "patience", "min_improvement", "max_hours"}
-        free: Any = {"run": True, "name": True, "question": True, "search": limits}
+        free: Any = {"run": True, "confirm": True, "name": True, "question": True, "search": limits}
         dumped = self.model_dump(mode="json", exclude=free)
         flat = {k: v for k, v in dumped.items() if not isinstance(v, dict)}
         for section, values in dumped.items():

@@ -1,7 +1,7 @@
 """The one home of physical constants and unit conversions.
 
 Internal units are those of LAMMPS ``metal``: Angstrom, ps, eV, K, e, amu, bar.
-The constants are the exact SI values of 2019 (CODATA 2018).
+The constants are those of CODATA 2018; all but the permittivity of vacuum are exact in the SI.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import re
 ELEMENTARY_CHARGE_C = 1.602176634e-19
 BOLTZMANN_J_K = 1.380649e-23
 BOLTZMANN_EV_K = BOLTZMANN_J_K / ELEMENTARY_CHARGE_C
+VACUUM_PERMITTIVITY_F_M = 8.8541878128e-12
+VACUUM_PERMITTIVITY_E_V_A = VACUUM_PERMITTIVITY_F_M * 1e-10 / ELEMENTARY_CHARGE_C  # e/(V A)
 
 ANGSTROM_CM = 1e-8
 A2_PS_TO_CM2_S = 1e-4  # 1 A^2/ps = 1e-16 cm^2 / 1e-12 s

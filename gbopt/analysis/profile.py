@@ -163,14 +163,25 @@ class TransportProfile:
             method="[M(2t)-M(t)]/2t over all Li; jackknife over segments",
         )
 
-    def in_plane_conductivity(self) -> Estimate:
-        """Nernst-Einstein conductivity from the mean of D_x and D_y of the whole cell, S/cm."""
-        density = self.li_density_per_A3
+    def in_plane_conductivity(self, *windows: Window) -> Estimate:
+        """Nernst-Einstein conductivity along the slabs, mean of x and y, S/cm.
+
+        Slabs conduct in parallel along the plane: the mean of c D_xy over the windows. Within
+        the lag ions must not leave a window in numbers, or it is averaged with its neighbours.
+        """
+        overlap = self.bins.overlap(*windows)
+        alone = np.arange(self.bins.count)
+
+        def conductivity(mask: Mask) -> float:
+            local = self._local(mask, alone)
+            conductance = local.density * local.diffusivity[:, :Z].mean(axis=1)
+            return 1 / self._resistivity(float(overlap @ conductance) / float(overlap.sum()))
+
         return segment_estimate(
-            lambda mask: 1 / self._resistivity(density * self._cell_diffusivity(mask, (0, 1))),
+            conductivity,
             self.segments,
             unit="S/cm",
-            method="Nernst-Einstein of in-plane tracer D; jackknife over segments",
+            method="Nernst-Einstein of in-plane tracer D by midpoint; jackknife over segments",
         )
 
     def n_hops(self, *windows: Window) -> float:

@@ -9,15 +9,13 @@ import numpy as np
 from scipy.stats import linregress
 from scipy.stats import t as student_t
 
-from gbopt.analysis.boundary import BoundaryObservables
+from gbopt.analysis.boundary import LEAST_HOPS, BoundaryObservables
 from gbopt.analysis.bulk import BulkTransport
 from gbopt.analysis.profile import TransportProfile
 from gbopt.analysis.slabs import Planes, core_windows
 from gbopt.model.evaluation import QualityFlag
 from gbopt.model.observables import Estimate
 
-MIN_HOPS = 50.0
-"""Below this the Poisson error alone is 14 % of the core's diffusivity, or more."""
 MIN_LAG_PS = 3.0
 """Two to three residence times of Li in LLZO near 1100 K (1-3 ps): jumps back are over."""
 MIN_EXPONENT, LEAST_EXPONENT = 0.6, 0.5
@@ -89,9 +87,9 @@ def _flag(
 def _hops(hops: float) -> QualityFlag:
     return _flag(
         "core_hops",
-        hops < MIN_HOPS,
+        hops < LEAST_HOPS,
         hops,
-        MIN_HOPS,
+        LEAST_HOPS,
         level="fail",
         passed=f"Li made about {hops:.0f} hops in the boundary cores, as D_z tells them.",
         failed=f"Li made only about {hops:.0f} hops in the boundary cores, too few to measure "

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gbopt.campaign.campaign import Campaign
 
 FINISHED_WITH_FAILURES = 4
-_INTERRUPTED = 130
+INTERRUPTED = 130
 
 CampaignFile = Annotated[Path, typer.Argument(help="Campaign file (TOML).", metavar="FILE")]
 RunDir = Annotated[Path, typer.Argument(help="Run folder.", metavar="DIR")]
@@ -44,7 +44,7 @@ def run(
     from gbopt.cli.preflight import require_engine
 
     text = read_campaign(file)
-    config = _with_workers(parse_campaign(text, str(file)), workers)
+    config = with_workers(parse_campaign(text, str(file)), workers)
     _require_space(config)
     require_engine()
     campaign = Campaign.start(out or Path("runs") / config.name, config, text)
@@ -73,11 +73,12 @@ def resume(
         search = campaign.config.search.model_copy(update={"evaluations": evaluations})
         campaign.config = campaign.config.model_copy(update={"search": search})
         campaign.folder.change_limits(campaign.config)
-    campaign.config = _with_workers(campaign.config, workers)
+    campaign.config = with_workers(campaign.config, workers)
     _go(campaign)
 
 
-def _with_workers(config: CampaignConfig, workers: int | None) -> CampaignConfig:
+def with_workers(config: CampaignConfig, workers: int | None) -> CampaignConfig:
+    """The campaign with another number of workers, where one was given."""
     if workers is None:
         return config
     run_section = config.run.model_copy(update={"workers": workers})
@@ -105,7 +106,7 @@ def _go(campaign: Campaign) -> None:
     except KeyboardInterrupt:
         typer.echo("\ninterrupted: every finished evaluation is kept, none is half recorded")
         typer.echo(again)
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
     typer.echo(f"stopped: {reason}")
     _summary(path)
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from gbopt.store.rundir import RunFolder
 
@@ -16,9 +16,17 @@ _PLAIN_EVERY_S = 60.0
 
 
 class Display:
-    """Follows a run folder from a thread of its own while the campaign runs."""
+    """Follows a run folder from a thread of its own while the campaign runs.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the run folder.
+        plain_to: where plain lines go, also if it is a terminal; without it standard output gets
+            bars if it is a terminal, else plain lines.
+    """
+
+    def __init__(self, path: Path, *, plain_to: TextIO | None = None) -> None:
+        self._bars_wanted = plain_to is None and sys.stdout.isatty()
+        self._lines_to = plain_to or sys.stdout
         self._folder = RunFolder.open_(path)
         self._seen = len(self._folder.events())
         self._stop = threading.Event()
@@ -34,7 +42,7 @@ class Display:
 
     def _follow(self) -> None:
         try:
-            if sys.stdout.isatty():
+            if self._bars_wanted:
                 self._bars()
             else:
                 self._lines()
@@ -79,14 +87,15 @@ class Display:
         while True:
             last = self._stop.wait(_POLL_S)
             for line in self._news():
-                print(line, flush=True)  # noqa: T201 - this is the command line's output
+                print(line, file=self._lines_to, flush=True)
                 spoken = time.monotonic()
             if last:
                 return
             if time.monotonic() - spoken > _PLAIN_EVERY_S:
                 spoken = time.monotonic()
                 for report in self._folder.progress():
-                    print(_running_line(report), flush=True)  # noqa: T201
+                    line = _running_line(report)
+                    print(line, file=self._lines_to, flush=True)
 
     def _news(self) -> list[str]:
         events = self._folder.events()
@@ -111,6 +120,7 @@ _LINES: dict[str, Callable[[dict[str, Any]], str]] = {
     ),
     "restarted": lambda e: f"trial {e['trial']}: run again, it was interrupted",
     "finished": lambda e: f"trial {e['trial']}: {e['status']}, {e['objective'] or e['cause']}",
+    "confirming": lambda e: str(e["message"]),
     "worker_died": lambda _: "a worker process was killed: its trials are run again",
     "rebuilt": lambda e: f"study.db was rebuilt from {e['trials']} trials",
 }

@@ -19,7 +19,7 @@ from gbopt.analysis.statistics import combine
 from gbopt.analysis.transport import LiTransport
 from gbopt.config import CampaignConfig
 from gbopt.errors import EnvironmentProblem
-from gbopt.evaluate.routes import collective_lag_ps, conductivities_at_fields, formal_charges
+from gbopt.evaluate.fields import collective_lag_ps, follow_fields, formal_charges
 from gbopt.evaluate.workers import become_worker, in_workers
 from gbopt.geometry.build import build_bulk
 from gbopt.md.engine import Progress, run_md
@@ -29,7 +29,7 @@ from gbopt.model.observables import Estimate
 from gbopt.potentials.buckingham import Potential, get_potential
 from gbopt.provenance import content_key, derive_seed
 
-BULK_FORMAT = 2
+BULK_FORMAT = 3
 _BULK_BRANCH = 7_001  # spawn key of the bulk's seeds, apart from those of the trials
 
 
@@ -232,7 +232,7 @@ def _simulate_replica(
         for frame in drift_corrected(trajectory):
             transport.add(frame)
             charge.add(frame)
-        at_fields = conductivities_at_fields(run, config)
+        at_fields = tuple(stage.conductivity for stage in follow_fields(run, config))
     motion = charge.result()
     return transport.result(), Replica(
         lattice_A=float(info.cell[0, 0]) / config.bulk.cells,

@@ -19,8 +19,8 @@ from gbopt.crystal.neighbours import wrap
 from gbopt.errors import AnalysisError, EnvironmentProblem, GeometryError, MDError
 from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.bulk import BulkReference
+from gbopt.evaluate.fields import follow_fields
 from gbopt.evaluate.meters import Measured, Meters
-from gbopt.evaluate.routes import conductivities_at_fields
 from gbopt.geometry.build import build_bicrystal
 from gbopt.geometry.files import write_structure
 from gbopt.md.engine import Progress, run_md
@@ -182,16 +182,16 @@ def _run(
         if notes.ending is None:
             notes.ending, notes.segments = "budget", config.analysis.segments
         # A pruned boundary is not worth its runs under a field.
-        inferior = notes.ending == "inferior"
-        at_fields = () if inferior else conductivities_at_fields(run, config)
+        stages = () if notes.ending == "inferior" else follow_fields(run, config)
         notes.md_steps = sum(run.steps_done.values())
         notes.seconds["md"] = round(time.monotonic() - started, 2)
-        notes.temperature_flag = _temperature_flag(run.mean_temperature_K, config.md.temperature_K)
+        notes.temperature_flag = _temperature_flag(
+            run.mean_temperature_K(), config.md.temperature_K
+        )
     _write_final(structure, trajectory.info.cell, frame, folder, notes)
     notes.conditions = _conditions(config, bulk, structure, trajectory.info.length_A, notes)
-    notes.measured = meters.result(bulk, at_fields, notes.segments)
-    meters.write_profiles(folder / "profiles.csv")
-    notes.artifacts["profiles"] = "profiles.csv"
+    notes.measured = meters.result(bulk, stages, notes.segments)
+    notes.artifacts |= meters.write_profiles(folder)
 
 
 def _kept(
@@ -209,10 +209,10 @@ def _kept(
     # Plain writes: a full disk is an error here, where it would be a fatal signal with a memmap.
     with (folder / "trajectory.npy").open("wb") as handle:
         handle.write(_npy_header((info.n_frames, *shape)))
-        count = 0
-        for count, frame in enumerate(frames, 1):
+        for frame in frames:
             handle.write(frame.astype("<f4").tobytes())
             yield frame
+        count = (handle.tell() - _NPY_HEADER) // (12 * shape[0])
         handle.seek(0)  # production may have ended early
         handle.write(_npy_header((count, *shape)))
     notes.artifacts["trajectory"] = "trajectory.npy"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from gbopt.analysis.boundary import boundary_observables, log_objective, over_time
 from gbopt.analysis.collective import ChargeDisplacement
 from gbopt.analysis.composition import Composition
+from gbopt.analysis.potential import ChargeProfile, VoltageDivider
 from gbopt.analysis.quality import transport_flags, width_flag
 from gbopt.analysis.statistics import PerBoundary
 from gbopt.analysis.structure import BoundaryWidth, OxygenVacancies
@@ -20,20 +23,25 @@ from gbopt.analysis.transport import LiTransport
 from gbopt.config import CampaignConfig
 from gbopt.evaluate.adaptive import LEAST_SEGMENTS, Incumbent, ending
 from gbopt.evaluate.bulk import BulkReference
-from gbopt.evaluate.routes import (
-    Route,
+from gbopt.evaluate.fields import (
+    FieldStage,
+    acting_charges,
     collective_lag_ps,
-    compare,
-    field_route,
     formal_charges,
-    haven_ratio,
+)
+from gbopt.evaluate.routes import (
+    NOT_RUN,
+    Cell,
+    Route,
+    agreement,
+    collective_route,
+    field_route,
+    tracer_ratio,
 )
 from gbopt.model.bicrystal import SPECIES, ZR, Bicrystal
 from gbopt.model.evaluation import Ending, QualityFlag
 from gbopt.model.observables import Estimate
 from gbopt.model.trajectory import TrajectoryInfo
-
-_Z = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,9 @@ class Meters:
             formal_charges(info.species),
             lag_ps=collective_lag_ps(config, config.md.production_ps),
         )
+        acting = acting_charges(config, info.species)
+        self._at_rest = ChargeProfile(info, acting) if config.field.fields_V_A else None
+        self._divider: VoltageDivider | None = None
         self._config = config
         self._segments = analysis.segments
         self._composition = Composition(
@@ -92,6 +103,8 @@ class Meters:
 
     def add(self, frame: NDArray[np.float64]) -> None:
         """Take the next frame, (n, 3) A, free of drift."""
+        if self._at_rest is not None:
+            self._at_rest.add(frame)
         meters = (self._transport, self._charge, self._composition, self._oxygen, self._width)
         for meter in meters:
             meter.add(frame)
@@ -107,23 +120,22 @@ class Meters:
         if segments < LEAST_SEGMENTS:
             return None
         profile, name = self._transport.result(segments), self._config.search.objective
-        core_width_A = self._structure.core_width_A
-        whole = boundary_observables(
-            profile, bulk.transport, boundaries_A=self._boundaries, core_width_A=core_width_A
-        ).cell
-        timed = over_time(profile, bulk.transport, core_width_A=core_width_A)
+        where: Any = {
+            "boundaries_A": self._boundaries,
+            "core_width_A": self._structure.core_width_A,
+        }
+        whole = boundary_observables(profile, bulk.transport, **where).cell
+        timed = over_time(profile, bulk.transport, **where)
         return ending(
             log_objective(whole[name]), log_objective(timed[name]), self._config.adaptive, best
         )
 
-    def result(
-        self, bulk: BulkReference, at_fields: tuple[Estimate, ...], segments: int
-    ) -> Measured:
+    def result(self, bulk: BulkReference, stages: Sequence[FieldStage], segments: int) -> Measured:
         """Turn the sums into estimates and flags.
 
         Args:
             bulk: the reference crystal.
-            at_fields: conductivity of the cell under each field of the campaign, S/cm.
+            stages: the runs under each field of the campaign.
             segments: whole segments that production had.
         """
         self._segments = segments
@@ -158,30 +170,32 @@ class Meters:
             boundaries_A=self._boundaries,
             core_width_A=self._structure.core_width_A,
         )
-        correlated, more = self._correlated(cell, bulk, at_fields)
-        cell |= correlated
-        flags = (*flags, width_flag(width.mean, self._structure.core_width_A), *more)
+        cell |= tracer_ratio(cell)
+        routes = self._correlated(cell, bulk, stages)
+        for route in routes:
+            cell |= route.cell
+            first, second = first | route.each[0], second | route.each[1]
+            flags += route.flags
+        self._divider = routes[1].divider
+        flags = (
+            *flags,
+            agreement(cell, self._config.search.objective),
+            width_flag(width.mean, self._structure.core_width_A),
+        )
         return Measured(cell, (first, second), self._boundaries, flags)
 
     def _correlated(
-        self, tracer: dict[str, Estimate], bulk: BulkReference, at_fields: tuple[Estimate, ...]
-    ) -> Route:
-        """Figures of the collective and the field route."""
-        collective = self._charge.result(
-            ended_early=self._segments < self._config.analysis.segments
-        ).conductivity(_Z)
-        driven = field_route(
-            self._config,
-            at_fields,
-            bulk.at_fields,
-            length_A=self._info.length_A,
-            core_width_A=self._structure.core_width_A,
-        )
-        figures = {"conductivity_collective": collective} | driven.observables
-        haven = haven_ratio(tracer["conductivity_through_plane"], collective)
-        if haven is not None:
-            figures["haven_ratio"] = haven
-        return Route(figures, (*driven.flags, *compare(figures)))
+        self, tracer: dict[str, Estimate], bulk: BulkReference, stages: Sequence[FieldStage]
+    ) -> tuple[Route, Route]:
+        """Figures of the collective and of the field route."""
+        ended_early = self._segments < self._config.analysis.segments
+        cell = Cell(self._info.length_A, self._structure.core_width_A, self._boundaries)
+        motion = self._charge.result(ended_early=ended_early)
+        collective = collective_route(motion, tracer, bulk, cell)
+        if not stages or self._at_rest is None:
+            return collective, NOT_RUN
+        at_rest = self._at_rest.result(ended_early=ended_early)
+        return collective, field_route(self._config, stages, at_rest, bulk, cell)
 
     def _excess_length(self, bulk: BulkReference) -> Estimate:
         """Cell volume less that of bulk crystal with the same zirconium, over two areas."""
@@ -196,21 +210,37 @@ class Meters:
             method="mean NPT length less bulk crystal of the same Zr; NPT blocks, bulk lattice",
         )
 
-    def write_profiles(self, path: Path) -> None:
-        """Write densities (1/A^3) and Li diffusivities (cm2/s) along the normal as CSV."""
+    def write_profiles(self, folder: Path) -> dict[str, str]:
+        """Write the profiles along the normal as CSV; return their names and files.
+
+        ``profiles.csv`` holds densities (1/A^3) and Li diffusivities (cm2/s); ``potential.csv``,
+        where fields were applied, the potential that falls along the cell per field (A).
+        """
         profile = self._transport.result(self._segments)
         composition = self._composition.result(self._segments)
         density, density_err = composition.density()
         diffusivity, diffusivity_err = profile.diffusivity()
-        header = ["z_A"]
-        columns = [profile.bins.centres_A]
+        columns = {"z_A": profile.bins.centres_A}
         for index, name in enumerate(SPECIES):
-            header += [f"n_{name}_per_A3", f"n_{name}_err"]
-            columns += [density[index], density_err[index]]
+            columns[f"n_{name}_per_A3"] = density[index]
+            columns[f"n_{name}_err"] = density_err[index]
         for axis, name in enumerate("xyz"):
-            header += [f"D_{name}_cm2_s", f"D_{name}_err"]
-            columns += [diffusivity[:, axis], diffusivity_err[:, axis]]
-        with path.open("w", newline="", encoding="utf-8") as handle:
-            writer = csv.writer(handle)
-            writer.writerow(header)
-            writer.writerows([f"{x:.6g}" for x in row] for row in zip(*columns, strict=True))
+            columns[f"D_{name}_cm2_s"] = diffusivity[:, axis]
+            columns[f"D_{name}_err"] = diffusivity_err[:, axis]
+        _write_csv(folder / "profiles.csv", columns)
+        if self._divider is None:
+            return {"profiles": "profiles.csv"}
+        z_A, potential_A, potential_err_A = self._divider.potential
+        _write_csv(
+            folder / "potential.csv",
+            {"z_A": z_A, "potential_per_field_A": potential_A, "err_A": potential_err_A},
+        )
+        return {"profiles": "profiles.csv", "potential": "potential.csv"}
+
+
+def _write_csv(path: Path, columns: dict[str, NDArray[np.float64]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(columns)
+        rows = zip(*columns.values(), strict=True)
+        writer.writerows([f"{x:.6g}" for x in row] for row in rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -86,7 +87,7 @@ class MDRun:
         self._stall_s = stall_s
         self._on_progress = on_progress
         self._stage = "start"
-        self._temperatures: list[float] = []
+        self._temperatures: dict[str, list[float]] = {}
         self._begun: dict[str, Any] | None = None
         self._ended = False
         self.steps_done: dict[str, int] = {}
@@ -94,10 +95,14 @@ class MDRun:
         """Potential energy at the last report of each stage."""
         self._process, self._pipe = _spawn(folder)
 
+    def mean_temperature_K(self, stage: str = "production") -> float:
+        """Mean temperature of a stage so far; nan before its first report."""
+        return float(np.mean(self._temperatures.get(stage, [math.nan])))
+
     @property
-    def mean_temperature_K(self) -> float:
-        """Mean temperature of production so far."""
-        return float(np.mean(self._temperatures)) if self._temperatures else float("nan")
+    def stage(self) -> str:
+        """The stage that the last message came from."""
+        return self._stage
 
     def trajectory(self, go_on: Callable[[], bool] = lambda: True) -> Trajectory:
         """Wait for the next production stage to begin, and return its frames as they come.
@@ -167,8 +172,7 @@ class MDRun:
         if message["type"] == "progress":
             self.steps_done[self._stage] = message["step"]
             self.energies_eV[self._stage] = message["energy_eV"]
-            if self._stage == "production":
-                self._temperatures.append(message["temperature_K"])
+            self._temperatures.setdefault(self._stage, []).append(message["temperature_K"])
             progress = Progress(
                 self._stage, message["step"], message["steps"], message["temperature_K"]
             )

@@ -168,10 +168,18 @@ def _npt(md: MDConfig, time_ps: float, free: Literal["normal", "all"], seed: int
     )
 
 
+def field_scale(md: MDConfig) -> float:
+    """Charges of the potential over the formal ones.
+
+    A field acts on formal charges: where the potential scales them all, the field that it is
+    given is the larger by this.
+    """
+    return get_potential(md.potential).charges_e[LI] / FORMAL_CHARGES[LI]
+
+
 def _nvt(name: str, kind: Kind, time_ps: float, md: MDConfig, field_V_A: float = 0.0) -> Stage:
-    # The field acts on formal charges: where the potential scales them all, so is the field.
-    scale = get_potential(md.potential).charges_e[LI] / FORMAL_CHARGES[LI]
-    drive = (f"fix drive all efield 0.0 0.0 {field_V_A / scale}",) if field_V_A else ()
+    acting_V_A = field_V_A / field_scale(md)
+    drive = (f"fix drive all efield 0.0 0.0 {acting_V_A}",) if field_V_A else ()
     return Stage(
         name=name,
         kind=kind,

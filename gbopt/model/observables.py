@@ -102,6 +102,16 @@ QUANTITIES: dict[str, Quantity] = {
     "D_core_normal": Quantity(
         "Li D along the normal, core", "cm2/s", "tracer diffusivity in the disordered slab"
     ),
+    "core_hops": Quantity(
+        "Li hops in the core",
+        "",
+        "effective hops along the normal in the disordered slabs; below 50 a resistance is a bound",
+    ),
+    "conductivity_core_in_plane": Quantity(
+        "in-plane conductivity, core",
+        "S/cm",
+        "Nernst-Einstein along the boundary, disordered slab alone",
+    ),
     "D_grain_normal": Quantity(
         "Li D along the normal, grain", "cm2/s", "tracer diffusivity midway between boundaries"
     ),
@@ -134,6 +144,35 @@ QUANTITIES: dict[str, Quantity] = {
         "GB resistivity under a field",
         "ohm cm",
         "that resistance over the nominal width, plus bulk resistivity under a field",
+    ),
+    "area_specific_resistance_collective": Quantity(
+        "collective area-specific resistance",
+        "ohm cm2",
+        "the same by Einstein-Helfand, cell and bulk crystal, correlation included",
+    ),
+    "conductivity_green_kubo": Quantity(
+        "Green-Kubo through-plane conductivity",
+        "S/cm",
+        "V/kT times the integral of the current's autocorrelation up to a cut-off",
+    ),
+    "voltage_share": Quantity(
+        "share of the voltage",
+        "",
+        "part of the voltage over the cell that drops across this boundary, mid-grain to mid-grain",
+    ),
+    "resistivity_grain_field": Quantity(
+        "resistivity mid-grain under a field",
+        "ohm cm",
+        "field in the central thirds of the grains over the current",
+    ),
+    "resistance_ratio_tracer": Quantity(
+        "resistance over bulk, tracer", "", "of the cell over bulk crystal of its length"
+    ),
+    "resistance_ratio_collective": Quantity(
+        "resistance over bulk, collective", "", "the same by Einstein-Helfand"
+    ),
+    "resistance_ratio_field": Quantity(
+        "resistance over bulk, field", "", "the same by the currents under a field"
     ),
     "haven_ratio": Quantity(
         "Haven ratio",

@@ -73,7 +73,8 @@ def status_rows(view: CampaignView) -> Rows:
 
 def _progress(view: CampaignView) -> str:
     counts = Counter(e.status.value if e.status.finished else "failed" for e in view.evaluations)
-    split = ", ".join(f"{counts[name]} {name}" for name in ("ok", "suspect", "failed"))
+    names = ("ok", "suspect", *(["pruned"] if counts["pruned"] else []), "failed")
+    split = ", ".join(f"{counts[name]} {name}" for name in names)
     return f"{len(view.evaluations)} of {view.config.search.evaluations} ({split})"
 
 

@@ -194,3 +194,26 @@ def test_flags_of_a_lag_that_sees_free_flight(bulk: BulkTransport) -> None:
     assert flags["core_ballistic"].level == "fail"
     assert flags["lag"].level == "warn"
     assert "analysis.lag_ps" in flags["lag"].message
+
+
+def test_few_hops_give_a_bound_that_holds(bulk: BulkTransport) -> None:
+    """A layer 150 times slower: some ten hops in the core of a run."""
+    held, hops = [], []
+    for seed in range(20):
+        profile = profile_of(two_boundaries(150.0, 150.0), seed)
+        found = boundary_observables(profile, bulk, boundaries_A=PLANES, core_width_A=WIDTH_A)
+        asr = found.cell["area_specific_resistance"]
+        hops.append(found.cell["core_hops"].value)
+        assert asr.bound == "lower"
+        held.append(asr.value <= RHO * 149 * WIDTH_A * 1e-8)
+    assert 1 < np.mean(hops) < 50
+    assert np.mean(held) >= 0.9
+
+
+def test_in_plane_conductivity_of_a_core_that_blocks_only_across(bulk: BulkTransport) -> None:
+    profile = profile_of(two_boundaries(10.0, 10.0), 0)
+    found = boundary_observables(profile, bulk, boundaries_A=PLANES, core_width_A=WIDTH_A)
+    for figures in (found.cell, *found.each):
+        along = figures["conductivity_core_in_plane"]
+        assert abs(along.value - 1 / RHO) < 3.5 * along.std_err
+        assert along.value == pytest.approx(1 / RHO, rel=0.15)

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from gbopt.analysis.composition import Composition
-from gbopt.analysis.structure import BoundaryWidth, OxygenVacancies
+from gbopt.analysis.structure import SHELLS, BoundaryWidth, OxygenVacancies
+from gbopt.crystal.llzo import CUBIC_A, cubic_sites, tetragonal_cell
+from gbopt.crystal.neighbours import pairs_within, wrap
 from gbopt.errors import AnalysisError
 from gbopt.model.bicrystal import LA, LI, ZR, O
 from gbopt.model.observables import Estimate
@@ -57,6 +59,51 @@ def test_missing_oxygen_is_counted(tilt_A: float) -> None:
     assert fraction.mean.value == pytest.approx(2.5 / 54)
 
 
+@pytest.mark.parametrize("phase", ["cubic", "tetragonal"])
+def test_crystal_at_rest_misses_no_bonds(phase: str) -> None:
+    if phase == "cubic":
+        crystal, cell, first_A = cubic_sites(), np.eye(3) * CUBIC_A, 0.0
+        positions, species = crystal.framework @ cell, crystal.species
+    else:
+        positions, cell, species = tetragonal_cell()
+        first_A = -cell[2, 2] / 8  # puts a layer of Zr in mid-grain
+    info = info_of(species, cell, 8)
+    half_A = cell[2, 2] / 2
+    planes = (first_A, first_A + half_A)
+    oxygen = OxygenVacancies(info, boundaries_A=planes, core_width_A=half_A, segments=4)
+    for _ in range(8):
+        oxygen.add(positions)
+    for share in (oxygen.result(), oxygen.lanthanum()):
+        assert [e.value for e in share.each] == [0.0, 0.0]
+    # The cut-offs lie between the shells: a tenth more or less makes no difference.
+    for shell in SHELLS:
+        cations, anions = (wrap(positions[species == kind], cell) for kind in (shell.cation, O))
+        for cutoff_A in (0.9 * shell.cutoff_A, 1.1 * shell.cutoff_A):
+            found = pairs_within(cations, cell, cutoff_A, anions)
+            assert np.bincount(found.i).tolist() == [shell.bonds] * len(cations)
+
+
+def test_missing_lanthanum_bonds_are_counted() -> None:
+    crystal = cubic_sites()
+    cell = np.diag([CUBIC_A, CUBIC_A, 3 * CUBIC_A])
+    layers = np.arange(3)[:, None, None] * [0.0, 0.0, 1.0]
+    positions = ((crystal.framework + layers) * CUBIC_A).reshape(-1, 3)
+    species = np.tile(crystal.species, 3)
+    # Every O is bound to two La and one Zr: those of 5 O near the first boundary are missed.
+    height = np.minimum(positions[:, 2], cell[2, 2] - positions[:, 2])
+    gone = np.flatnonzero((species == O) & (height < 2.0))[::4][:5]
+    core = height < 6.0
+    la, zr = (np.count_nonzero(core & (species == kind)) for kind in (LA, ZR))
+    keep = np.delete(np.arange(len(species)), gone)
+    info = info_of(species[keep], cell, 8)
+    planes = (0.0, cell[2, 2] / 2)
+    oxygen = OxygenVacancies(info, boundaries_A=planes, core_width_A=12.0, segments=4)
+    for _ in range(8):
+        oxygen.add(positions[keep])
+    assert [e.value for e in oxygen.lanthanum().each] == pytest.approx([10 / (8 * la), 0.0])
+    assert [e.value for e in oxygen.result().each] == pytest.approx([5 / (6 * zr), 0.0])
+
+
 def test_a_core_without_zirconium_says_so() -> None:
     positions, species = octahedra(oblique(0.0), remove=0)
     oxygen = OxygenVacancies(
@@ -69,6 +116,8 @@ def test_a_core_without_zirconium_says_so() -> None:
         oxygen.add(positions)
     with pytest.raises(AnalysisError, match="no data"):
         oxygen.result()
+    with pytest.raises(AnalysisError, match="no data"):
+        oxygen.lanthanum()
 
 
 def bicrystal_width(displaced: int, slide_A: float) -> tuple[float, float]:

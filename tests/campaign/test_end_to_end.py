@@ -323,7 +323,7 @@ def fetch(address):
 
 def test_fields_give_a_second_route_to_the_resistance(tiny, tmp_path):
     file = tiny(evaluations=1)
-    file.write_text(file.read_text() + "\n[field]\nfields_V_A = [0.1, 0.05]\nrun_ps = 0.3\n")
+    file.write_text(file.read_text() + "\n[field]\nfields_V_A = [0.1, 0.05]\nrun_ps = 0.5\n")
     done = gbopt("run", file, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stdout + done.stderr
     record = evaluations(tmp_path / "run")[0][0]

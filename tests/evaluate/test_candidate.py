@@ -32,7 +32,7 @@ npt_ps = 0.1
 production_ps = 0.72
 [field]
 fields_V_A = [0.05]
-run_ps = 0.3
+run_ps = 0.5
 [analysis]
 lag_ps = 0.02
 segments = 6

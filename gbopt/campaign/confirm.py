@@ -1,0 +1,175 @@
+"""Confirmation: the best boundary and a conventional one, run anew over a temperature ladder.
+
+The value that won a search is a lucky draw among noisy ones. So the winner is run again with
+fresh seeds (another termination, translation, Li ordering and velocities each), beside a
+reference, and only these runs are compared. The reference is the conventional boundary: the
+high-angle Sigma5 boundary of the same mean plane, with a disordered core of the same width, by
+the same protocol.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from gbopt.campaign.campaign import Campaign
+from gbopt.config import CampaignConfig
+from gbopt.errors import RunFolderError
+from gbopt.evaluate.bulk import BulkReference, bulk_reference
+from gbopt.evaluate.candidate import Job, evaluate
+from gbopt.evaluate.workers import become_worker, in_workers
+from gbopt.md.engine import Progress
+from gbopt.model.evaluation import Evaluation
+from gbopt.model.spec import GBSpec
+from gbopt.provenance import derive_seed
+from gbopt.search.best import recommend
+from gbopt.store.files import write_atomic
+from gbopt.store.rundir import EVALUATION, RunFolder, read_evaluation
+
+Role = Literal["best", "reference"]
+ROLES: tuple[Role, Role] = ("best", "reference")
+
+FOLDER = "confirm"
+_CONFIRM_BRANCH = 2  # spawn key of its seeds, apart from those of the trials and of the bulk
+_REFERENCE_PLANES: dict[str, tuple[int, int, Literal[0]]] = {"100": (3, 1, 0), "110": (2, 1, 0)}
+
+
+class Rung(NamedTuple):
+    """One run of the confirmation: which boundary, how hot, which of its replicas."""
+
+    role: Role
+    temperature_K: float
+    replica: int
+    job: Job
+
+    @property
+    def name(self) -> str:
+        """Name of its folder; the same boundary is found again after the search has gone on."""
+        return f"{self.job.spec.geometry_key}-{self.temperature_K:g}K-{self.replica}"
+
+
+def plan(campaign: Campaign) -> list[Rung]:
+    """Everything that the confirmation consists of, replica by replica.
+
+    Raises:
+        RunFolderError: the campaign has no boundary to confirm.
+    """
+    best = recommend(campaign.space.search_space, campaign.history())
+    if best is None:
+        raise RunFolderError(
+            f"{campaign.folder.path} has no finished evaluation that shows how low a boundary is",
+            hint="run the campaign for longer with `gbopt resume`",
+        )
+    config = campaign.config
+    rungs: list[Rung] = []
+    specs = specifications(campaign.space.spec(best.params, 0))
+    for replica in range(config.confirm.replicas):
+        for temperature_K in temperatures(config):
+            for role in ROLES:
+                # One seed for all temperatures: the ladder of a replica is of one structure.
+                seed = derive_seed(config.seed, _CONFIRM_BRANCH, ROLES.index(role), replica)
+                job = Job(
+                    number=len(rungs),
+                    replicate=replica,
+                    requested={},
+                    params=best.params if role == "best" else {},
+                    spec=specs[role].model_copy(update={"seed": seed}),
+                )
+                rungs.append(Rung(role, temperature_K, replica, job))
+    return rungs
+
+
+def specifications(best: GBSpec) -> dict[Role, GBSpec]:
+    """The best boundary, and the conventional one of the same mean plane and width."""
+    plane = _REFERENCE_PLANES[best.mean_plane]
+    return {"best": best, "reference": best.model_copy(update={"plane": plane})}
+
+
+def temperatures(config: CampaignConfig) -> tuple[float, ...]:
+    """The ladder, the temperature of the search included, from low to high, K."""
+    return tuple(sorted({config.md.temperature_K, *config.confirm.temperatures_K}))
+
+
+def at_temperature(config: CampaignConfig, temperature_K: float) -> CampaignConfig:
+    """The campaign at another temperature; no run is ended for being worse than another."""
+    md = config.md.model_copy(update={"temperature_K": temperature_K})
+    adaptive = config.adaptive.model_copy(update={"prune": False})
+    return config.model_copy(update={"md": md, "adaptive": adaptive})
+
+
+def confirm(campaign: Campaign) -> list[tuple[Rung, Evaluation]]:
+    """Run what has not been run yet, and return everything. Interrupt and call it again freely.
+
+    What happens is written to the campaign's trace.
+
+    Raises:
+        RunFolderError: another process runs this campaign, or it has nothing to confirm.
+        GboptError: a bulk reference failed, or this machine does not work.
+    """
+    from joblib import delayed
+
+    config, path = campaign.config, campaign.folder.path
+
+    def say(text: str) -> None:
+        campaign.folder.note("confirming", message=text)
+
+    with campaign.folder.exclusive():
+        rungs = plan(campaign)
+        bulks = {
+            temperature_K: bulk_reference(
+                at_temperature(config, temperature_K),
+                workers=config.run.workers,
+                on_progress=say,
+            )
+            for temperature_K in temperatures(config)
+        }
+        waiting = [rung for rung in rungs if not (_folder(path, rung) / EVALUATION).exists()]
+        say(f"{len(waiting)} of {len(rungs)} runs to do in {path / FOLDER}")
+        in_workers(
+            lambda: [
+                delayed(_run)(str(path), config, rung, bulks[rung.temperature_K], os.getpid())
+                for rung in rungs
+                if not (_folder(path, rung) / EVALUATION).exists()
+            ],
+            config.run.workers,
+            lambda _: say("a worker process was killed: its run is begun again"),
+        )
+        return finished(path, rungs)
+
+
+def finished(path: Path, rungs: list[Rung]) -> list[tuple[Rung, Evaluation]]:
+    """The runs that have been done, failed ones included.
+
+    Raises:
+        RunFolderError: a record is damaged.
+    """
+    files = [(rung, _folder(path, rung) / EVALUATION) for rung in rungs]
+    return [(rung, read_evaluation(file)) for rung, file in files if file.exists()]
+
+
+def _folder(path: Path, rung: Rung) -> Path:
+    return path / FOLDER / rung.name
+
+
+def _run(path: str, config: CampaignConfig, rung: Rung, bulk: BulkReference, main_pid: int) -> None:
+    become_worker(main_pid)
+    folder = _folder(Path(path), rung)
+    found = evaluate(
+        rung.job,
+        at_temperature(config, rung.temperature_K),
+        bulk,
+        folder=folder,
+        on_progress=_silent,
+    )
+    write_atomic(folder / EVALUATION, found.model_dump_json(indent=1))
+    cause = found.failure.cause if found.failure else ""
+    RunFolder.open_(Path(path)).note(
+        "confirming",
+        message=f"{rung.role}, {rung.temperature_K:g} K, replica {rung.replica}: "
+        f"{found.status.value}, {found.objective or cause}",
+    )
+
+
+def _silent(progress: Progress) -> None:
+    """A run is reported when it has finished."""

@@ -1,0 +1,76 @@
+"""Charge that moves: which charges, over which lag, and the runs under a field."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbopt.analysis.collective import SHORTEST_RUN_LAGS
+from gbopt.analysis.field import FieldCurrent
+from gbopt.analysis.frames import drift_corrected
+from gbopt.analysis.potential import ChargeProfile, FieldRun
+from gbopt.config import CampaignConfig
+from gbopt.md.engine import MDRun
+from gbopt.md.protocol import field_scale
+from gbopt.model.bicrystal import FORMAL_CHARGES
+from gbopt.model.observables import Estimate
+from gbopt.potentials.buckingham import get_potential
+
+_PILE_UP_PS = 20.0
+
+
+class FieldStage(NamedTuple):
+    """What one run under a field gave."""
+
+    conductivity: Estimate
+    """Steady current over the field, S/cm."""
+    run: FieldRun
+    """Its charge profile."""
+    temperature_K: float
+    """Mean temperature of the run."""
+
+
+def formal_charges(species: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Formal charge of each ion, e: what a hop carries, whatever charges the potential has."""
+    charges: NDArray[np.float64] = np.array(FORMAL_CHARGES, dtype=float)[species]
+    return charges
+
+
+def acting_charges(config: CampaignConfig, species: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Charge of each ion in the potential, e: what makes the electrostatic potential."""
+    charges: NDArray[np.float64] = np.array(get_potential(config.md.potential).charges_e)[species]
+    return charges
+
+
+def collective_lag_ps(config: CampaignConfig, run_ps: float) -> float:
+    """Lag of the collective route: charge piles up against boundaries for some 20 ps.
+
+    A run too short for that gets the longest lag that leaves a range to fit over.
+    """
+    return max(config.analysis.lag_ps, min(_PILE_UP_PS, run_ps / SHORTEST_RUN_LAGS))
+
+
+def follow_fields(run: MDRun, config: CampaignConfig) -> tuple[FieldStage, ...]:
+    """Follow the stages under a field, one after another."""
+    found = []
+    for strength in config.field.fields_V_A:
+        trajectory = run.trajectory()
+        info = trajectory.info
+        current = FieldCurrent(info, formal_charges(info.species), field_V_A=strength)
+        charge = ChargeProfile(info, acting_charges(config, info.species))
+        stage = run.stage
+        for frame in drift_corrected(trajectory):
+            current.add(frame)
+            charge.add(frame)
+        response = current.result()
+        acting_V_A = strength / field_scale(config.md)
+        found.append(
+            FieldStage(
+                conductivity=response.conductivity(),
+                run=FieldRun(acting_V_A, charge.result(), response.dropped_ps),
+                temperature_K=run.mean_temperature_K(stage),
+            )
+        )
+    return tuple(found)
