@@ -154,8 +154,18 @@ class AnalysisConfig(_Section):
     """Lag t of the local diffusivity [M(2t)-M(t)]/2t; three residence times or more, ps."""
     bin_A: Angstrom = Field(1.0, ge=0.5, le=10)
     """Bin width along the normal, A; 2 A reads a sharp 40-fold step 15 % too low."""
+    energy_frames: int = Field(4, ge=0, le=50)
+    """Frames, a time segment apart, that are quenched for the boundary energy; 0: not measured."""
     segments: int = Field(8, ge=4, le=50)
     """Disjoint time segments behind every error bar; a run may end after four of them or more."""
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.energy_frames == 1:
+            raise ValueError("energy_frames: one frame has no error bar: 0, or 2 and more")
+        if self.energy_frames > self.segments:
+            raise ValueError("energy_frames must not exceed segments")
+        return self
 
 
 class AdaptiveConfig(_Section):
@@ -247,8 +257,8 @@ class CampaignConfig(_Section):
             if length < least * 0.999:
                 raise ValueError(
                     f"{section}.production_ps is {length:g} ps, but {self.analysis.segments} "
-                    f"segments of more than {LAGS_PER_SEGMENT} lags of "
-                    f"{self.analysis.lag_ps:g} ps need {least:g} ps: "
+                    f"segments of {LAGS_PER_SEGMENT} lags of {self.analysis.lag_ps:g} ps and one "
+                    f"md.frame_ps need {least:g} ps: "
                     "lengthen production_ps or shorten analysis.lag_ps"
                 )
         if self.analysis.lag_ps < self.md.frame_ps * 0.999:

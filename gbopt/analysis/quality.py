@@ -13,6 +13,7 @@ from gbopt.analysis.boundary import LEAST_HOPS, BoundaryObservables
 from gbopt.analysis.bulk import BulkTransport
 from gbopt.analysis.profile import TransportProfile
 from gbopt.analysis.slabs import Planes, core_windows
+from gbopt.analysis.structure import Movement
 from gbopt.model.evaluation import QualityFlag
 from gbopt.model.observables import Estimate
 
@@ -24,6 +25,10 @@ MAX_EXPONENT = 1.25
 """Above it ions still fly freely: the exponent of diffusion is 1, of free flight 2."""
 MIN_GRAIN_RATIO = 0.75
 MIN_WIDTH_RATIO, MAX_WIDTH_RATIO = 0.5, 1.5
+MAX_SLIDE_A = 1.0
+"""Half the distance of La and Zr planes or less: more takes a grain to another translation."""
+MAX_MIGRATION_A = 2.0
+"""More than the distance of two atomic layers."""
 TREND_CHANCE = 0.01
 """Chance that a run without a trend is flagged."""
 MAX_DISAGREEMENT_SIGMA = 3.0
@@ -48,6 +53,31 @@ def transport_flags(
         _thick_grains(figures, bulk),
         _equilibrated(profile),
         _agreement(figures),
+    )
+
+
+def movement_flags(movement: Movement) -> tuple[QualityFlag, ...]:
+    """Whether grains and boundaries stayed where they are looked for."""
+    slide_A, migration_A = movement
+    return (
+        _flag(
+            "grains_slid",
+            slide_A > MAX_SLIDE_A,
+            slide_A,
+            MAX_SLIDE_A,
+            passed=f"the grains slid {slide_A:.2f} A along each other in production.",
+            failed=f"the grains slid {slide_A:.2f} A along each other in production: the "
+            "boundaries are not the same throughout; lengthen md.npt_ps and md.nvt_ps.",
+        ),
+        _flag(
+            "boundary_moved",
+            migration_A > MAX_MIGRATION_A,
+            migration_A,
+            MAX_MIGRATION_A,
+            passed=f"the boundaries moved {migration_A:.2f} A along the normal in production.",
+            failed=f"a boundary moved {migration_A:.2f} A along the normal in production, away "
+            "from where it is looked for; lengthen md.npt_ps and md.nvt_ps.",
+        ),
     )
 
 

@@ -147,6 +147,15 @@ class OxygenVacancies:
         return over_boundaries(excess, done, unit="", method=method)
 
 
+class Movement(NamedTuple):
+    """How far things went during a run."""
+
+    slide_A: float
+    """In-plane shift of one grain against the other."""
+    migration_A: float
+    """Along the normal: the centre of the displaced cations, of the boundary that moved more."""
+
+
 class BoundaryWidth:
     """Measures how much of the normal the displaced La and Zr of each boundary take up.
 
@@ -187,8 +196,11 @@ class BoundaryWidth:
         self._grains = [(grain[self._cations] == which, crystal) for which in (0, 1)]
         self._near = nearest_boundary(self._sites[:, 2], boundaries_A, info.length_A)
         self._cations_per_A = CATIONS_PER_CELL / lattice_A**3 * info.area_A2
+        self._depth = _from_nearest(self._sites[:, 2], boundaries_A, info.length_A)
         self._sum = np.zeros((len(self._cations), 3))
         self._displaced = np.zeros((segments, 2))
+        self._centre = np.zeros((segments, 2))
+        self._shift = np.zeros((segments, 2, 3))
 
     def add(self, frame: NDArray[np.float64]) -> None:
         """Take the next frame, (n, 3) A, unwrapped and free of drift."""
@@ -198,17 +210,37 @@ class BoundaryWidth:
         segment, sample = when
         self._sum += frame[self._cations]
         if sample == self._sampler.per_segment - 1:
-            self._displaced[segment] = self._count(self._sum / self._sampler.per_segment)
+            self._take(segment, self._sum / self._sampler.per_segment)
             self._sum[:] = 0.0
 
-    def _count(self, positions: NDArray[np.float64]) -> NDArray[np.intp]:
-        """(2,) displaced cations of each boundary, from mean positions of the cations."""
+    def _take(self, segment: int, positions: NDArray[np.float64]) -> None:
+        """Count displaced cations from the mean positions of the cations in a segment."""
         fractional = (positions - self._sites) @ self._inverse
         displacement = (fractional - np.round(fractional)) @ self._info.cell
-        for member, crystal in self._grains:
-            displacement[member] -= rigid_shift(displacement[member & crystal])
+        for which, (member, crystal) in enumerate(self._grains):
+            self._shift[segment, which] = rigid_shift(displacement[member & crystal])
+            displacement[member] -= self._shift[segment, which]
         displaced = np.linalg.norm(displacement, axis=1) > DISPLACED_A
-        return np.bincount(self._near[displaced], minlength=2)
+        near = self._near[displaced]
+        count = np.bincount(near, minlength=2)
+        self._displaced[segment] = count
+        depth = np.bincount(near, self._depth[displaced], minlength=2)
+        self._centre[segment] = depth / np.maximum(count, 1)
+
+    def movement(self, segments: int | None = None) -> Movement:
+        """How far grains and boundaries went from the first segment to the last.
+
+        Args:
+            segments: the first so many of them; None for all announced.
+
+        Raises:
+            AnalysisError: fewer frames came than these need.
+        """
+        last = self._sampler.whole(segments) - 1
+        slide = np.diff(self._shift[[0, last]], axis=1)[:, 0, :2]
+        there = (self._displaced[[0, last]] > 0).all(axis=0)
+        gone = np.where(there, self._centre[last] - self._centre[0], 0.0)
+        return Movement(float(np.linalg.norm(slide[1] - slide[0])), float(np.abs(gone).max()))
 
     def result(self, segments: int | None = None) -> PerBoundary:
         """Width of each boundary, A.
@@ -226,3 +258,13 @@ class BoundaryWidth:
             unit="A",
             method="La and Zr off their sites; segments",
         )
+
+
+def _from_nearest(
+    z_A: NDArray[np.float64], boundaries_A: Planes, length_A: float
+) -> NDArray[np.float64]:
+    """Signed distance of each z from the nearest boundary plane, A."""
+    away = z_A[:, None] - np.array(boundaries_A)
+    away -= length_A * np.round(away / length_A)
+    nearest: NDArray[np.float64] = away[np.arange(len(z_A)), np.abs(away).argmin(axis=1)]
+    return nearest

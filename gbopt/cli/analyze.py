@@ -14,6 +14,7 @@ from gbopt.errors import AnalysisError, ConfigError
 
 if TYPE_CHECKING:
     from gbopt.analysis.composition import CompositionProfile
+    from gbopt.analysis.msd import MSDCurve
     from gbopt.analysis.profile import TransportProfile
     from gbopt.analysis.slabs import Planes
     from gbopt.model.observables import Estimate
@@ -35,6 +36,14 @@ class _Cores(NamedTuple):
     width_A: float
 
 
+class _Measured(NamedTuple):
+    """What the frames gave; None what was not asked for."""
+
+    profile: TransportProfile
+    composition: CompositionProfile | None
+    curve: MSDCurve | None
+
+
 class _Figure(NamedTuple):
     """What is printed: an estimate, or a plain number with its unit and method."""
 
@@ -44,14 +53,32 @@ class _Figure(NamedTuple):
     unit: str = ""
 
 
+TrajectoryArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="NVT run of Li, La, Zr, O: LAMMPS text dump, extended XYZ, what ASE reads; with "
+        "--topology also DCD, XTC, NetCDF.",
+        metavar="TRAJ",
+    ),
+]
+TopologyOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="File that names the ions of a trajectory that does not; MDAnalysis reads the two.",
+        metavar="FILE",
+    ),
+]
+MsdOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write the tracer MSD of Li to this CSV file; holds 12 bytes for each Li and frame.",
+        metavar="FILE",
+    ),
+]
+
+
 def analyze(
-    trajectory: Annotated[
-        Path,
-        typer.Argument(
-            help="NVT run of Li, La, Zr, O: LAMMPS text dump, extended XYZ, or what ASE reads.",
-            metavar="TRAJ",
-        ),
-    ],
+    trajectory: TrajectoryArgument,
     interval: Annotated[str, typer.Option(help="Time between two frames, such as '0.1 ps'.")],
     temperature: Annotated[float, typer.Option(min=1, max=1e5, help="Temperature, K.")],
     normal: Annotated[Axis, typer.Option(help="Axis the slabs are stacked along.")] = Axis.Z,
@@ -70,6 +97,8 @@ def analyze(
     width: Annotated[
         float | None, typer.Option(min=0.1, help="Width of a boundary's core, A.")
     ] = None,
+    msd: MsdOption = None,
+    topology: TopologyOption = None,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
     """Measure Li diffusion and conductivity, with errors, in any LLZO trajectory."""
@@ -81,12 +110,15 @@ def analyze(
         temperature_K=temperature,
         types=types.replace(",", " ").split() if types else None,
         normal=normal.value,
+        topology=topology,
     )
     cores = _cores(boundaries, width, opened.info.length_A)
-    profile, composition = _measure(opened, _ps("lag", lag), segments, cores)
-    figures = _cell_figures(profile, normal)
-    if cores is not None and composition is not None:
-        figures += _core_figures(profile, composition, cores)
+    measured = _measure(opened, _ps("lag", lag), segments, cores, with_msd=msd is not None)
+    figures = _cell_figures(measured.profile, normal)
+    if cores is not None and measured.composition is not None:
+        figures += _core_figures(measured.profile, measured.composition, cores)
+    if msd is not None and measured.curve is not None:
+        _write_msd(msd, measured.curve, normal)
     print_rows([_row(figure, fmt) for figure in figures], fmt)
 
 
@@ -131,10 +163,11 @@ def _cores(boundaries: str | None, width_A: float | None, length_A: float) -> _C
 
 
 def _measure(
-    trajectory: Trajectory, lag_ps: float, segments: int, cores: _Cores | None
-) -> tuple[TransportProfile, CompositionProfile | None]:
+    trajectory: Trajectory, lag_ps: float, segments: int, cores: _Cores | None, *, with_msd: bool
+) -> _Measured:
     from gbopt.analysis.composition import Composition
     from gbopt.analysis.frames import drift_corrected
+    from gbopt.analysis.msd import LiDisplacement
     from gbopt.analysis.transport import LiTransport
     from gbopt.config import AnalysisConfig
 
@@ -159,21 +192,42 @@ def _measure(
             segments=segments,
             bin_A=bin_A,
         )
+    displacement = LiDisplacement(info) if with_msd else None
+    meters = [meter for meter in (transport, composition, displacement) if meter is not None]
     for frame in drift_corrected(trajectory):
-        transport.add(frame)
-        if composition is not None:
-            composition.add(frame)
-    return transport.result(), composition.result() if composition is not None else None
+        for meter in meters:
+            meter.add(frame)
+    return _Measured(
+        transport.result(),
+        composition.result() if composition is not None else None,
+        displacement.result() if displacement is not None else None,
+    )
+
+
+def _file_axes(normal: Axis) -> list[int]:
+    """Which axis of the analysis, where the normal is the last, each of the file's is."""
+    last = "xyz".index(normal)
+    return [(axis - last - 1) % 3 for axis in range(3)]
+
+
+def _write_msd(path: Path, curve: MSDCurve, normal: Axis) -> None:
+    """Write the MSD at each lag; axes are named as in the file."""
+    from gbopt.store.files import write_atomic
+
+    along = curve.msd_A2[:, _file_axes(normal)]
+    lines = ["lag_ps,msd_x_A2,msd_y_A2,msd_z_A2,msd_A2"]
+    for lag_ps, row in zip(curve.lag_ps, along, strict=True):
+        lines.append(",".join(f"{value:.8g}" for value in (lag_ps, *row, row.sum())))
+    write_atomic(path, "\n".join(lines) + "\n")
 
 
 def _cell_figures(profile: TransportProfile, normal: Axis) -> list[_Figure]:
     """Figures of the whole cell; axes are named as in the file."""
-    last = "xyz".index(normal)
     hops, exponent = round(profile.n_hops()), round(profile.msd_exponent(), 3)
     return [
         *(
-            _Figure(f"Li tracer D along {name}", profile.cell_diffusivity((axis - last - 1) % 3))
-            for axis, name in enumerate("xyz")
+            _Figure(f"Li tracer D along {name}", profile.cell_diffusivity(axis))
+            for axis, name in zip(_file_axes(normal), "xyz", strict=True)
         ),
         _Figure("Nernst-Einstein conductivity in plane", profile.in_plane_conductivity()),
         _Figure("Nernst-Einstein conductivity through plane", profile.through_plane_conductivity()),

@@ -15,7 +15,7 @@ from gbopt.errors import GboptError
 def doctor() -> None:
     """Say what this machine has and whether gbopt works on it."""
     from gbopt.cli.preflight import require_engine
-    from gbopt.evaluate.bulk import cache_folder
+    from gbopt.evaluate.cache import cache_folder
     from gbopt.md.libmpi import lammps_version, libmpi_path
     from gbopt.potentials.buckingham import get_potential, potential_names
     from gbopt.provenance import package_versions

@@ -19,12 +19,15 @@ from gbopt.analysis.statistics import combine
 from gbopt.analysis.transport import LiTransport
 from gbopt.config import CampaignConfig
 from gbopt.errors import EnvironmentProblem
+from gbopt.evaluate.cache import cache_folder, write_whole
+from gbopt.evaluate.energies import inherent_energy
 from gbopt.evaluate.fields import collective_lag_ps, follow_fields, formal_charges
 from gbopt.evaluate.workers import become_worker, in_workers
 from gbopt.geometry.build import build_bulk
 from gbopt.md.engine import Progress, run_md
 from gbopt.md.libmpi import lammps_version
 from gbopt.md.protocol import bulk_stages
+from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.observables import Estimate
 from gbopt.potentials.buckingham import Potential, get_potential
 from gbopt.provenance import content_key, derive_seed
@@ -50,6 +53,8 @@ class BulkReference(BaseModel):
     """Collective (Einstein-Helfand) conductivity, mean of axes and replicas, S/cm."""
     at_fields: tuple[Estimate, ...]
     """Conductivity under each field of the campaign, mean of the replicas, S/cm."""
+    inherent_eV: Estimate | None
+    """Mean energy of quenched frames, per formula unit, eV; None where none were quenched."""
     production_ps: float
     n_ions: int
     seconds: float
@@ -81,20 +86,6 @@ def bulk_key(config: CampaignConfig) -> str:
             "seed": config.seed,
         }
     )
-
-
-def cache_folder() -> Path:
-    """Folder of cached references: ``$GBOPT_CACHE_DIR``, else ``~/.cache/gbopt``."""
-    named = os.environ.get("GBOPT_CACHE_DIR")
-    if named:
-        return Path(named)
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gbopt"
-    except RuntimeError:
-        raise EnvironmentProblem(
-            "this user has no home folder to keep bulk references in",
-            hint="set GBOPT_CACHE_DIR to a folder you may write to",
-        ) from None
 
 
 def bulk_reference(
@@ -145,14 +136,8 @@ def _make(
         started = time.monotonic()
         runs = _run_replicas(config, folder, workers, on_progress)
         reference = _summarise(config, folder.name, runs, time.monotonic() - started)
-        _write(folder / "bulk.json", reference.model_dump_json(indent=1))
+        write_whole(folder / "bulk.json", reference.model_dump_json(indent=1))
         return reference
-
-
-def _write(file: Path, text: str) -> None:
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)
 
 
 class Replica(BaseModel):
@@ -163,6 +148,8 @@ class Replica(BaseModel):
     lattice_A: float
     collective: Estimate
     at_fields: tuple[Estimate, ...]
+    inherent_eV: Estimate | None
+    """Mean energy of quenched frames, per formula unit."""
 
 
 def _run_replicas(
@@ -193,7 +180,7 @@ def run_replica(
             return TransportProfile.load(done), Replica.model_validate_json(meta.read_text())
         profile, found = _simulate_replica(config, folder, replica)
         profile.save(done)
-        _write(meta, found.model_dump_json())  # last: it says that all is there
+        write_whole(meta, found.model_dump_json())  # last: it says that all is there
         return profile, found
 
 
@@ -229,18 +216,39 @@ def _simulate_replica(
             formal_charges(info.species),
             lag_ps=collective_lag_ps(config, config.bulk.production_ps),
         )
-        for frame in drift_corrected(trajectory):
+        quenched = _spread(info.n_frames, analysis.energy_frames)
+        frames = []
+        for index, frame in enumerate(drift_corrected(trajectory)):
             transport.add(frame)
             charge.add(frame)
+            if index in quenched:
+                frames.append(frame)
         at_fields = tuple(stage.conductivity for stage in follow_fields(run, config))
     motion = charge.result()
+    relaxing = folder / f"replica-{replica}-energy"
+    energy = inherent_energy(crystal, frames, info.cell, config, relaxing) if frames else None
     return transport.result(), Replica(
         lattice_A=float(info.cell[0, 0]) / config.bulk.cells,
         collective=combine(
             [motion.conductivity(axis) for axis in range(3)], method="Einstein-Helfand; axes"
         ),
         at_fields=at_fields,
+        inherent_eV=_per_unit(energy, crystal),
     )
+
+
+def _per_unit(energy: Estimate | None, crystal: Bicrystal) -> Estimate | None:
+    """Energy of a cell of bulk crystal per formula unit."""
+    if energy is None:
+        return None
+    share = 2 / crystal.counts["Zr"]
+    changes = {"value": share * energy.value, "std_err": share * energy.std_err}
+    return energy.model_copy(update=changes)
+
+
+def _spread(n_frames: int, count: int) -> set[int]:
+    """Indices of frames spread over the run, its last one included."""
+    return {round(n_frames * (k + 1) / count) - 1 for k in range(count)}
 
 
 def _silent(progress: Progress) -> None:
@@ -277,7 +285,13 @@ def _summarise(
             combine(same_field, method=f"{same_field[0].method}; replicas")
             for same_field in zip(*(replica.at_fields for replica in replicas), strict=True)
         ),
+        inherent_eV=_together([replica.inherent_eV for replica in replicas]),
         production_ps=config.bulk.production_ps,
         n_ions=192 * config.bulk.cells**3,
         seconds=round(seconds, 1),
     )
+
+
+def _together(energies: list[Estimate | None]) -> Estimate | None:
+    known = [energy for energy in energies if energy is not None]
+    return combine(known, method=f"{known[0].method}; replicas") if known else None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from gbopt.crystal.neighbours import wrap
 from gbopt.errors import AnalysisError, EnvironmentProblem, GeometryError, MDError
 from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.bulk import BulkReference
+from gbopt.evaluate.energies import gb_energy, inherent_energy
 from gbopt.evaluate.fields import follow_fields
 from gbopt.evaluate.meters import Measured, Meters
 from gbopt.geometry.build import build_bicrystal
@@ -36,6 +38,7 @@ from gbopt.model.evaluation import (
     QualityFlag,
     Status,
 )
+from gbopt.model.observables import Estimate
 from gbopt.model.spec import GBSpec
 from gbopt.model.trajectory import TrajectoryInfo
 from gbopt.potentials.buckingham import get_potential
@@ -69,7 +72,8 @@ class _Notes:
     structure: Bicrystal | None = None
     conditions: Conditions | None = None
     measured: Measured | None = None
-    temperature_flag: QualityFlag | None = None
+    more_flags: tuple[QualityFlag, ...] = ()
+    """Flags beside those of the measurement."""
     seconds: dict[str, float] = field(default_factory=dict)
     md_steps: int = 0
     segments: int = 0
@@ -169,6 +173,7 @@ def _run(
     ) as run:
 
         def go_on() -> bool:
+            quenched.append(frame)
             notes.segments += 1
             notes.ending = meters.ending(bulk, notes.segments, job.best)
             return notes.ending is None
@@ -176,22 +181,54 @@ def _run(
         trajectory = run.trajectory(go_on)
         notes.seconds["equilibration"] = round(time.monotonic() - started, 2)
         meters = Meters(structure, trajectory.info, config)
-        frame = None
+        quenched: deque[NDArray[np.float64]] = deque(maxlen=config.analysis.energy_frames)
+        frame = np.empty((0, 3))
         for frame in _kept(drift_corrected(trajectory), trajectory.info, config, folder, notes):
             meters.add(frame)
         if notes.ending is None:
+            quenched.append(frame)
             notes.ending, notes.segments = "budget", config.analysis.segments
         # A pruned boundary is not worth its runs under a field.
         stages = () if notes.ending == "inferior" else follow_fields(run, config)
         notes.md_steps = sum(run.steps_done.values())
         notes.seconds["md"] = round(time.monotonic() - started, 2)
-        notes.temperature_flag = _temperature_flag(
-            run.mean_temperature_K(), config.md.temperature_K
+        notes.more_flags += (
+            _temperature_flag(run.mean_temperature_K(), config.md.temperature_K),
         )
     _write_final(structure, trajectory.info.cell, frame, folder, notes)
     notes.conditions = _conditions(config, bulk, structure, trajectory.info.length_A, notes)
     notes.measured = meters.result(bulk, stages, notes.segments)
-    notes.artifacts |= meters.write_profiles(folder)
+    if quenched and bulk.inherent_eV is not None:
+        started = time.monotonic()
+        _measure_energy(quenched, trajectory.info.cell, bulk.inherent_eV, config, folder, notes)
+        notes.seconds["energy"] = round(time.monotonic() - started, 2)
+
+
+def _measure_energy(
+    frames: Sequence[NDArray[np.float64]],
+    cell: NDArray[np.float64],
+    crystal_eV: Estimate,
+    config: CampaignConfig,
+    folder: Path,
+    notes: _Notes,
+) -> None:
+    """Add the boundary energy; a relaxation that fails costs only this figure, and is flagged."""
+    structure, measured = notes.structure, notes.measured
+    assert structure is not None  # noqa: S101 - the run came before
+    assert measured is not None  # noqa: S101
+    try:
+        energy = inherent_energy(structure, frames, cell, config, folder / "energy")
+        measured.cell["gb_energy"] = gb_energy(energy, structure, crystal_eV, config)
+    except MDError as error:
+        notes.more_flags += (
+            QualityFlag(
+                name="energy",
+                level="warn",
+                measured=0,
+                limit=1,
+                message=f"no boundary energy: {error.message} ({folder / 'energy'}).",
+            ),
+        )
 
 
 def _kept(
@@ -228,14 +265,13 @@ def _npy_header(shape: tuple[int, int, int]) -> bytes:
 def _write_final(
     structure: Bicrystal,
     cell: NDArray[np.float64],
-    last_frame: NDArray[np.float64] | None,
+    last_frame: NDArray[np.float64],
     folder: Path,
     notes: _Notes,
 ) -> None:
-    if last_frame is not None:
-        final = replace(structure, positions=wrap(last_frame, cell), cell=cell)
-        write_structure(final, folder / "final.extxyz")
-        notes.artifacts["final"] = "final.extxyz"
+    final = replace(structure, positions=wrap(last_frame, cell), cell=cell)
+    write_structure(final, folder / "final.extxyz")
+    notes.artifacts["final"] = "final.extxyz"
 
 
 def _conditions(
@@ -269,9 +305,7 @@ def _record(
     failure: Failure | None,
 ) -> Evaluation:
     measured = notes.measured
-    flags = measured.flags if measured else ()
-    if notes.temperature_flag is not None:
-        flags = (*flags, notes.temperature_flag)
+    flags = (*(measured.flags if measured else ()), *notes.more_flags)
     if status is Status.OK and notes.ending == "inferior":
         status = Status.PRUNED
     elif status is Status.OK and any(flag.level == "fail" for flag in flags):

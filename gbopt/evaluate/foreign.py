@@ -1,4 +1,4 @@
-"""Trajectories of other programs: LAMMPS text dumps, extended XYZ, whatever ASE reads."""
+"""Trajectories of other programs: LAMMPS text dumps, extended XYZ, what ASE or MDAnalysis reads."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbopt.errors import AnalysisError, ConfigError, GboptError
+from gbopt.evaluate import mdanalysis
 from gbopt.evaluate.dump import ADVICE, Snapshot, blocks, open_text, snapshot
 from gbopt.model.bicrystal import LI, SPECIES
 from gbopt.model.trajectory import Trajectory, TrajectoryInfo
@@ -31,6 +32,7 @@ def read_trajectory(
     temperature_K: float,
     types: Sequence[str] | None = None,
     normal: Normal = "z",
+    topology: Path | None = None,
 ) -> Trajectory:
     """Open a trajectory of an NVT run of Li, La, Zr and O; frames are read as they are asked for.
 
@@ -44,21 +46,25 @@ def read_trajectory(
         temperature_K: temperature of the run.
         types: elements of types 1, 2, ... of a LAMMPS dump; needed where it names no elements.
         normal: the axis of the file that is to be analysed as z.
+        topology: a file that names the ions of a trajectory that does not (DCD, XTC, NetCDF);
+            both are then read by MDAnalysis.
 
     Raises:
+        EnvironmentProblem: a topology, but no MDAnalysis.
         ConfigError: the file cannot be opened, or an argument cannot be used.
         AnalysisError: a file that cannot be analysed; for later frames it is raised with them.
     """
     for name, value in (("frame interval", frame_interval_ps), ("temperature", temperature_K)):
         if not 0 < value < math.inf:
             raise ConfigError(f"the {name} is {value:g}", hint=f"give a {name} above zero")
-    n_frames = sum(1 for _ in (blocks(path) if _is_dump(path) else _snapshots(path, types)))
+    plain = topology is None and _is_dump(path)
+    n_frames = sum(1 for _ in (blocks(path) if plain else _snapshots(path, types, topology)))
     if n_frames < 2:
         raise AnalysisError(
             f"{path} holds {n_frames} complete frame{'' if n_frames == 1 else 's'}",
             hint="give a trajectory: motion needs two frames or more",
         )
-    frames = _consistent(_snapshots(path, types))
+    frames = _consistent(_snapshots(path, types, topology))
     first = next(frames)
     axes = np.roll(np.arange(3), -1 - "xyz".index(normal))
     info = TrajectoryInfo(
@@ -176,30 +182,36 @@ def _is_dump(path: Path) -> bool:
             return False
 
 
-def _snapshots(path: Path, types: Sequence[str] | None) -> Iterator[Snapshot]:
+def _snapshots(
+    path: Path, types: Sequence[str] | None, topology: Path | None
+) -> Iterator[Snapshot]:
     """The frames of a file, whatever its kind."""
     try:
-        if _is_dump(path):
+        if topology is None and _is_dump(path):
             yield from (snapshot(block, types) for block in blocks(path))
         else:
-            yield from _from_ase(path, types)
+            _refuse_types(path, types)
+            yield from mdanalysis.snapshots(path, topology) if topology else _from_ase(path)
     except GboptError:
         raise
-    except Exception as error:  # ASE's many readers raise whatever they like
+    except Exception as error:  # the readers of ASE and MDAnalysis raise what they like
         raise AnalysisError(
             f"{path} cannot be read ({type(error).__name__}: {' '.join(str(error).split())})",
-            hint=ADVICE,
+            hint=ADVICE if topology else f"{ADVICE}, or name its ions by --topology (PDB, XYZ)",
         ) from error
 
 
-def _from_ase(path: Path, types: Sequence[str] | None) -> Iterator[Snapshot]:
-    from ase.io import iread
-
+def _refuse_types(path: Path, types: Sequence[str] | None) -> None:
     if types is not None:
         raise ConfigError(
             f"{path} is no LAMMPS text dump, so it has no types to name",
             hint="leave out --types: files of other kinds name their elements",
         )
+
+
+def _from_ase(path: Path) -> Iterator[Snapshot]:
+    from ase.io import iread
+
     for step, atoms in enumerate(iread(path, index=":", do_not_split_by_at_sign=True)):
         yield Snapshot(
             ids=atoms.arrays.get("id", np.arange(len(atoms))),

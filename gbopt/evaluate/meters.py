@@ -14,11 +14,8 @@ from numpy.typing import NDArray
 
 from gbopt.analysis.boundary import boundary_observables, log_objective, over_time
 from gbopt.analysis.collective import ChargeDisplacement
-from gbopt.analysis.composition import Composition
 from gbopt.analysis.potential import ChargeProfile, VoltageDivider
-from gbopt.analysis.quality import transport_flags, width_flag
-from gbopt.analysis.statistics import PerBoundary
-from gbopt.analysis.structure import BoundaryWidth, OxygenVacancies
+from gbopt.analysis.quality import transport_flags
 from gbopt.analysis.transport import LiTransport
 from gbopt.config import CampaignConfig
 from gbopt.evaluate.adaptive import LEAST_SEGMENTS, Incumbent, ending
@@ -29,6 +26,7 @@ from gbopt.evaluate.fields import (
     collective_lag_ps,
     formal_charges,
 )
+from gbopt.evaluate.makeup import Makeup
 from gbopt.evaluate.routes import (
     NOT_RUN,
     Cell,
@@ -62,9 +60,9 @@ class Meters:
         # NPT scaled the normal: planes and crystal sites move with the cell.
         scale = info.length_A / structure.length_A
         first, second = (z * scale for z in structure.boundaries_A)
-        sites = structure.sites @ np.linalg.inv(structure.cell) @ info.cell
-        self._structure, self._info = structure, info
+        self._structure, self._info, self._config = structure, info, config
         self._boundaries = (first, second)
+        self._makeup = Makeup(structure, info, self._boundaries, config)
         self._transport = LiTransport(
             info, lag_ps=analysis.lag_ps, segments=analysis.segments, bin_A=analysis.bin_A
         )
@@ -76,38 +74,15 @@ class Meters:
         acting = acting_charges(config, info.species)
         self._at_rest = ChargeProfile(info, acting) if config.field.fields_V_A else None
         self._divider: VoltageDivider | None = None
-        self._config = config
         self._segments = analysis.segments
-        self._composition = Composition(
-            info,
-            boundaries_A=self._boundaries,
-            core_width_A=structure.core_width_A,
-            segments=analysis.segments,
-            bin_A=analysis.bin_A,
-        )
-        self._oxygen = OxygenVacancies(
-            info,
-            boundaries_A=self._boundaries,
-            core_width_A=structure.core_width_A,
-            segments=analysis.segments,
-        )
-        self._width = BoundaryWidth(
-            info,
-            sites=sites,
-            grain=structure.grain,
-            core=structure.core,
-            boundaries_A=self._boundaries,
-            lattice_A=structure.lattice_A,
-            segments=analysis.segments,
-        )
 
     def add(self, frame: NDArray[np.float64]) -> None:
         """Take the next frame, (n, 3) A, free of drift."""
+        self._transport.add(frame)
+        self._charge.add(frame)
+        self._makeup.add(frame)
         if self._at_rest is not None:
             self._at_rest.add(frame)
-        meters = (self._transport, self._charge, self._composition, self._oxygen, self._width)
-        for meter in meters:
-            meter.add(frame)
 
     def ending(self, bulk: BulkReference, segments: int, best: Incumbent | None) -> Ending | None:
         """Why production may end after its first segments; None to go on.
@@ -139,30 +114,22 @@ class Meters:
             segments: whole segments that production had.
         """
         self._segments = segments
-        width = self._width.result(segments)
         profile = self._transport.result(segments)
         transport = boundary_observables(
             profile,
             bulk.transport,
             boundaries_A=self._boundaries,
             core_width_A=self._structure.core_width_A,
-            measured_width=width,
+            measured_width=self._makeup.width(segments),
         )
-        composition = self._composition.result(segments)
-        others: dict[str, PerBoundary] = {
-            "boundary_width": width,
-            "li_enrichment_ratio": composition.li_enrichment_ratio(),
-            "li_enrichment_volumetric": composition.li_enrichment_volumetric(
-                bulk.transport.li_density_per_A3
-            ),
-            "o_vacancy_fraction": self._oxygen.result(segments),
-        }
-        cell = transport.cell | {name: pair.mean for name, pair in others.items()}
-        cell["excess_length"] = self._excess_length(bulk)
+        both = self._makeup.of_both(segments, bulk.transport.li_density_per_A3)
+        pairs = both | self._makeup.of_each(segments)
         first, second = (
-            transport.each[side] | {name: pair.each[side] for name, pair in others.items()}
+            transport.each[side] | {name: pair.each[side] for name, pair in pairs.items()}
             for side in (0, 1)
         )
+        cell = transport.cell | {name: pair.mean for name, pair in both.items()}
+        cell |= tracer_ratio(cell) | {"excess_length": self._excess_length(bulk)}
         flags = transport_flags(
             profile,
             bulk.transport,
@@ -170,18 +137,14 @@ class Meters:
             boundaries_A=self._boundaries,
             core_width_A=self._structure.core_width_A,
         )
-        cell |= tracer_ratio(cell)
         routes = self._correlated(cell, bulk, stages)
         for route in routes:
             cell |= route.cell
             first, second = first | route.each[0], second | route.each[1]
             flags += route.flags
         self._divider = routes[1].divider
-        flags = (
-            *flags,
-            agreement(cell, self._config.search.objective),
-            width_flag(width.mean, self._structure.core_width_A),
-        )
+        compared = agreement(cell, self._config.search.objective)
+        flags = (*flags, compared, *self._makeup.flags(segments))
         return Measured(cell, (first, second), self._boundaries, flags)
 
     def _correlated(
@@ -213,11 +176,12 @@ class Meters:
     def write_profiles(self, folder: Path) -> dict[str, str]:
         """Write the profiles along the normal as CSV; return their names and files.
 
-        ``profiles.csv`` holds densities (1/A^3) and Li diffusivities (cm2/s); ``potential.csv``,
+        ``profiles.csv`` holds densities (1/A^3) and Li diffusivities (cm2/s); ``charge.csv`` the
+        charge density (e/A^3), smoothed over lattice planes; ``potential.csv``,
         where fields were applied, the potential that falls along the cell per field (A).
         """
         profile = self._transport.result(self._segments)
-        composition = self._composition.result(self._segments)
+        composition = self._makeup.composition(self._segments)
         density, density_err = composition.density()
         diffusivity, diffusivity_err = profile.diffusivity()
         columns = {"z_A": profile.bins.centres_A}
@@ -228,14 +192,16 @@ class Meters:
             columns[f"D_{name}_cm2_s"] = diffusivity[:, axis]
             columns[f"D_{name}_err"] = diffusivity_err[:, axis]
         _write_csv(folder / "profiles.csv", columns)
+        _write_csv(folder / "charge.csv", self._makeup.charge_profile(self._segments))
+        files = {"profiles": "profiles.csv", "charge": "charge.csv"}
         if self._divider is None:
-            return {"profiles": "profiles.csv"}
+            return files
         z_A, potential_A, potential_err_A = self._divider.potential
         _write_csv(
             folder / "potential.csv",
             {"z_A": z_A, "potential_per_field_A": potential_A, "err_A": potential_err_A},
         )
-        return {"profiles": "profiles.csv", "potential": "potential.csv"}
+        return files | {"potential": "potential.csv"}
 
 
 def _write_csv(path: Path, columns: dict[str, NDArray[np.float64]]) -> None:

@@ -89,6 +89,34 @@ QUANTITIES: dict[str, Quantity] = {
         "missing Zr-O bonds over 6 per Zr in the core, less the same in the grains: "
         "under-coordination, not an equilibrium concentration",
     ),
+    "la_undercoordination": Quantity(
+        "La under-coordination",
+        "",
+        "missing La-O bonds over 8 per La in the core, less the same in the grains",
+    ),
+    "o_site_vacancies": Quantity(
+        "vacant O sites in the grains",
+        "",
+        "share of crystal O sites outside the cores that hold no O (Wigner-Seitz)",
+    ),
+    "li_excess": Quantity(
+        "Gibbs excess of Li",
+        "nm-2",
+        "Li at the boundary beyond 7/5 per (La+Zr); the two boundaries add up to what was built",
+    ),
+    "o_excess": Quantity(
+        "Gibbs excess of O",
+        "nm-2",
+        "O at the boundary beyond 12/5 per (La+Zr); below zero oxygen is missing",
+    ),
+    "sheet_charge": Quantity(
+        "sheet charge", "e nm-2", "formal charge at the boundary, mid-grain to mid-grain"
+    ),
+    "gb_energy": Quantity(
+        "boundary energy",
+        "J/m2",
+        "quenched cell less quenched bulk crystal and bulk oxides, per boundary area",
+    ),
     "boundary_width": Quantity(
         "boundary width",
         "A",

@@ -4,10 +4,18 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
 
 from tests.campaign.harness import gbopt
-from tests.evaluate.test_foreign import D_A2_PS, dump, extxyz, walkers
+from tests.evaluate.test_foreign import (
+    D_A2_PS,
+    by_mdanalysis,
+    dump,
+    extxyz,
+    topology_of,
+    walkers,
+)
 
 GIVEN = ("--interval", "100 fs", "--temperature", "1100", "--lag", "1 ps")
 
@@ -64,6 +72,45 @@ def test_other_files_of_the_run_give_the_same(files):
         assert same[f"Li tracer D along {axis}"]["value"] == value
         assert along_x[f"Li tracer D along {named}"]["value"] == value
     assert "least D along x of a slab" in along_x
+
+
+def msd_of(file, target, *extra):
+    """What --msd writes, as columns of numbers."""
+    rows = figures(file, *extra, "--msd", target)
+    assert "Li hops" in rows
+    with target.open() as lines:
+        table = list(csv.DictReader(lines))
+    return {name: np.array([float(row[name]) for row in table]) for name in table[0]}
+
+
+def test_msd_of_li_is_written(files, tmp_path):
+    """Of 300 frames of 0.1 ps; the drift of 0.2 A/ps would add more than diffusion does."""
+    msd = msd_of(files["extxyz"], tmp_path / "msd.csv")
+    assert list(msd) == ["lag_ps", "msd_x_A2", "msd_y_A2", "msd_z_A2", "msd_A2"]
+    lag_ps = msd["lag_ps"]
+    assert lag_ps[[0, -1]] == pytest.approx([0.1, 15.0])
+    assert (np.diff(lag_ps) > 0.099).all()
+    short = lag_ps < 2.0
+    for axis, D in zip("xyz", D_A2_PS, strict=True):
+        assert msd[f"msd_{axis}_A2"][short] == pytest.approx(2 * D * lag_ps[short], rel=0.15)
+    total = sum(msd[f"msd_{axis}_A2"] for axis in "xyz")
+    assert msd["msd_A2"] == pytest.approx(total, rel=1e-6)
+    along_x = msd_of(files["along x"], tmp_path / "new" / "x.csv", "--normal", "x")
+    for axis, named in {"x": "y", "y": "z", "z": "x"}.items():
+        assert along_x[f"msd_{named}_A2"] == pytest.approx(msd[f"msd_{axis}_A2"], rel=1e-4)
+
+
+def test_a_dcd_with_a_topology_gives_the_same(files, tmp_path):
+    run = walkers(300, 3.5)
+    dcd = by_mdanalysis(tmp_path / "run.dcd", run)
+    rows = figures(dcd, "--topology", topology_of(tmp_path / "ions.pdb", run))
+    expected = figures(files["extxyz"])
+    for axis in "xyz":
+        name = f"Li tracer D along {axis}"
+        assert rows[name]["value"] == pytest.approx(expected[name]["value"], rel=1e-3)
+    refused = gbopt("analyze", dcd, *GIVEN)
+    assert refused.returncode == 1
+    assert "--topology" in refused.stderr
 
 
 def test_tables_and_csv(files):

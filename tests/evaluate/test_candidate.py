@@ -36,6 +36,7 @@ run_ps = 0.5
 [analysis]
 lag_ps = 0.02
 segments = 6
+energy_frames = 2
 [adaptive]
 target_dex = {target}
 [run]

@@ -2,19 +2,22 @@
 
 import gzip
 import re
+import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.geometry import cell_to_cellpar
 from ase.io import write
 from numpy.typing import NDArray
 
 from gbopt.analysis.frames import drift_corrected
 from gbopt.analysis.profile import TransportProfile
 from gbopt.analysis.transport import LiTransport
-from gbopt.errors import AnalysisError, ConfigError
+from gbopt.errors import AnalysisError, ConfigError, EnvironmentProblem
 from gbopt.evaluate.dump import box
 from gbopt.evaluate.foreign import read_trajectory
 from gbopt.model.bicrystal import SPECIES
@@ -341,3 +344,92 @@ def test_refuses_arguments_that_make_no_sense(tmp_path) -> None:
     for interval_ps in (0.0, -1.0, float("nan")):
         with pytest.raises(ConfigError, match="frame interval"):
             read_trajectory(path, frame_interval_ps=interval_ps, temperature_K=1100.0)
+
+
+def topology_of(path: Path, run: Run) -> Path:
+    """A file that names the ions in their order."""
+    write(path, Atoms(run.elements, run.frames[0], cell=run.cell, pbc=True))
+    return path
+
+
+def by_mdanalysis(path: Path, run: Run) -> Path:
+    """Write the run wrapped, in single precision, as the suffix says."""
+    library = pytest.importorskip("MDAnalysis")
+    universe = library.Universe.empty(len(run.elements), trajectory=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with library.Writer(str(path), len(run.elements)) as writer:
+            for frame in run.frames:
+                share = frame @ np.linalg.inv(run.cell)
+                universe.atoms.positions = (share - np.floor(share)) @ run.cell
+                universe.dimensions = cell_to_cellpar(run.cell)
+                writer.write(universe.atoms)
+    return path
+
+
+@pytest.mark.parametrize("tilt_A", [0.0, 3.5, -4.5])
+@pytest.mark.parametrize(
+    ("name", "topology", "rounding_A"),
+    [
+        ("run.dcd", "ions.pdb", 1e-5),
+        ("run.trr", "ions.xyz", 1e-5),
+        ("run.xtc", "ions.xyz", 0.01),
+        ("run.ncdf", "ions.pdb", 1e-5),
+    ],
+)
+def test_files_that_mdanalysis_reads(name, topology, rounding_A, tilt_A, tmp_path) -> None:
+    run = walkers(25, tilt_A)
+    file = by_mdanalysis(tmp_path / name, run)
+    trajectory = opened(file, topology=topology_of(tmp_path / topology, run))
+    frames = np.array(list(trajectory.frames))
+    assert trajectory.info.n_frames == len(frames) == 25
+    assert [SPECIES[s] for s in trajectory.info.species] == run.elements
+    assert trajectory.info.cell == pytest.approx(run.cell, abs=1e-4)
+    assert frames - frames[0] == pytest.approx(run.frames - run.frames[0], abs=2 * rounding_A)
+
+
+def test_a_dcd_gives_the_diffusivities_of_the_dump(tmp_path) -> None:
+    run = walkers(400, 3.5)
+    dcd = by_mdanalysis(tmp_path / "run.dcd", run)
+    ours = measured(opened(dcd, topology=topology_of(tmp_path / "ions.pdb", run)))
+    same = measured(opened(dump(tmp_path / "run.dump", run)))
+    for axis in range(3):
+        expected = same.cell_diffusivity(axis).value
+        assert ours.cell_diffusivity(axis).value == pytest.approx(expected, rel=1e-4)
+
+
+def test_another_normal_of_a_dcd(tmp_path) -> None:
+    run = walkers(25, 3.5)
+    dcd = by_mdanalysis(tmp_path / "run.dcd", run.permuted())
+    topology = topology_of(tmp_path / "ions.xyz", run.permuted())
+    frames = np.array(list(opened(dcd, topology=topology, normal="x").frames))
+    assert frames - frames[0] == pytest.approx(run.frames - run.frames[0], abs=1e-4)
+
+
+def test_refusals_of_trajectories_with_a_topology(tmp_path) -> None:
+    run = walkers(3)
+    dcd, pdb = by_mdanalysis(tmp_path / "run.dcd", run), topology_of(tmp_path / "ions.pdb", run)
+    with pytest.raises(AnalysisError, match="cannot be read") as refused:
+        opened(dcd)
+    assert "--topology" in refused.value.hint
+    with pytest.raises(AnalysisError, match="names no elements") as refused:
+        opened(dcd, topology=topology_of(tmp_path / "ions.gro", run))
+    assert "PDB" in refused.value.hint
+    with pytest.raises(ConfigError, match="no LAMMPS text dump"):
+        opened(dcd, topology=pdb, types=list(SPECIES))
+    with pytest.raises(ConfigError, match=r"missing\.pdb: no such file"):
+        opened(dcd, topology=tmp_path / "missing.pdb")
+    with pytest.raises(AnalysisError, match="cannot be read"):
+        opened(dcd, topology=topology_of(tmp_path / "fewer.xyz", walkers(3, n_li=50)))
+    with pytest.raises(AnalysisError, match=r"run\.dcd names no elements"):
+        opened(pdb, topology=dcd)
+    moved = Run(run.elements, run.frames + np.arange(3)[:, None, None] * 5.0, run.cell)
+    with pytest.raises(AnalysisError, match="more than a third"):
+        drained(by_mdanalysis(tmp_path / "fast.dcd", moved), topology=pdb)
+
+
+def test_says_how_to_install_mdanalysis(tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "MDAnalysis", None)
+    with pytest.raises(EnvironmentProblem, match="MDAnalysis, which is not installed") as refused:
+        opened(tmp_path / "run.dcd", topology=tmp_path / "ions.pdb")
+    assert 'pip install "gbopt-llzo[analysis]"' in refused.value.hint

@@ -1,0 +1,33 @@
+"""The folder of results that many campaigns share, and how files come into it whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gbopt.errors import EnvironmentProblem
+
+
+def cache_folder() -> Path:
+    """Folder of cached references: ``$GBOPT_CACHE_DIR``, else ``~/.cache/gbopt``.
+
+    Raises:
+        EnvironmentProblem: neither is to be had.
+    """
+    named = os.environ.get("GBOPT_CACHE_DIR")
+    if named:
+        return Path(named)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gbopt"
+    except RuntimeError:
+        raise EnvironmentProblem(
+            "this user has no home folder to keep bulk references in",
+            hint="set GBOPT_CACHE_DIR to a folder you may write to",
+        ) from None
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file that others see either whole or not at all."""
+    temporary = file.with_suffix(".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(file)
