@@ -84,4 +84,3 @@ class Sampler:
                 hint="continue the run that was cut short, or announce fewer frames",
             )
         return count
-

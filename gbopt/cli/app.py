@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gbopt import __version__
-from gbopt.cli import analyze, build, doctor, launch, read
+from gbopt.cli import analyze, build, confirm, doctor, launch, read, regress
 from gbopt.errors import EnvironmentProblem, GboptError
 
 INTERRUPTED = 130
@@ -46,9 +46,11 @@ _RUNNING, _LOOKING, _MAKING = "Run a campaign", "Look at a campaign", "Structure
 app.command(rich_help_panel=_RUNNING)(launch.check)
 app.command(rich_help_panel=_RUNNING)(launch.run)
 app.command(rich_help_panel=_RUNNING)(launch.resume)
+app.command(rich_help_panel=_RUNNING)(confirm.confirm)
 app.command(rich_help_panel=_LOOKING)(read.status)
 app.command(rich_help_panel=_LOOKING)(read.trace)
 app.command(rich_help_panel=_LOOKING)(read.show)
+app.command(rich_help_panel=_LOOKING)(regress.regress)
 app.command(rich_help_panel=_LOOKING)(read.report)
 app.command(rich_help_panel=_LOOKING)(read.dashboard)
 app.command(rich_help_panel=_LOOKING)(analyze.analyze)

@@ -192,9 +192,7 @@ def _run(
         stages = () if notes.ending == "inferior" else follow_fields(run, config)
         notes.md_steps = sum(run.steps_done.values())
         notes.seconds["md"] = round(time.monotonic() - started, 2)
-        notes.more_flags += (
-            _temperature_flag(run.mean_temperature_K(), config.md.temperature_K),
-        )
+        notes.more_flags += (_temperature_flag(run.mean_temperature_K(), config.md.temperature_K),)
     _write_final(structure, trajectory.info.cell, frame, folder, notes)
     notes.conditions = _conditions(config, bulk, structure, trajectory.info.length_A, notes)
     notes.measured = meters.result(bulk, stages, notes.segments)

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from gbopt.model.evaluation import Evaluation
+from gbopt.report.sections import label
 from gbopt.report.series import Rows, shifted_A
 
 BLUE, ORANGE, GREEN, PURPLE, SKY, RED = (
@@ -179,6 +180,7 @@ def _band(
     keys: tuple[str, str],
     name: str,
     colour: str,
+    col: int = 1,
 ) -> None:
     y, error = ([r[key] for r in rows] for key in keys)
     upper = [a + b for a, b in zip(y, error, strict=True)]
@@ -187,16 +189,17 @@ def _band(
     figure.add_scatter(
         x=x + x[::-1],
         y=upper + lower[::-1],
+        mode="lines",
         fill="toself",
         fillcolor=f"rgba({red},{green},{blue},0.3)",
         line={"width": 0},
         hoverinfo="skip",
         showlegend=False,
         row=row,
-        col=1,
+        col=col,
     )
     figure.add_scatter(
-        x=x, y=y, mode="lines", line={"color": colour, "width": 2}, name=name, row=row, col=1
+        x=x, y=y, mode="lines", line={"color": colour, "width": 2}, name=name, row=row, col=col
     )
 
 
@@ -211,6 +214,64 @@ def _mark_boundaries(figure: Any, evaluation: Evaluation) -> None:
         figure.add_annotation(
             x=plane, y=1, yref="paper", yanchor="bottom", showarrow=False, text=str(index + 1)
         )
+
+
+def effects(rows: Rows) -> Any:
+    """Standardised coefficients of the regression with their 95 % intervals.
+
+    Args:
+        rows: from ``influence.Findings``, those with a coefficient.
+    """
+    figure = go.Figure()
+    for kind, colour, name in (("geometry", BLUE, "was set"), ("structure", RED, "came out")):
+        chosen = [r for r in rows if r["kind"] == kind]
+        if chosen:
+            bar = _bar([r["per_sd_high"] - r["per_sd"] for r in chosen])
+            figure.add_scatter(
+                x=[r["per_sd"] for r in chosen],
+                y=[label(r["column"]) for r in chosen],
+                error_x=bar,
+                mode="markers",
+                marker={"size": 10, "color": colour},
+                name=name,
+                hovertemplate="%{y}: %{x:.3f} ± %{error_x.array:.3f}<extra></extra>",
+            )
+    figure.add_vline(x=0, line={"dash": "dash", "width": 1, "color": _GREY})
+    figure.update_xaxes(title="decades per standard deviation")
+    figure.update_yaxes(autorange="reversed")
+    return _styled(figure, height=160 + 40 * len(rows))
+
+
+def dependence(rows: Rows, axis: str) -> Any:
+    """Partial dependence on each variable, all on one scale; bands are one standard deviation.
+
+    Args:
+        rows: from ``influence.Findings.dependence_rows``.
+        axis: name of the objective with its unit.
+    """
+    names = list(dict.fromkeys(r["variable"] for r in rows))
+    lines = (len(names) + 1) // 2
+    figure = make_subplots(rows=lines, cols=2, shared_yaxes="all", vertical_spacing=0.3 / lines)
+    for index, name in enumerate(names):
+        row, col = index // 2 + 1, index % 2 + 1
+        own = [r for r in rows if r["variable"] == name]
+        x = [r["value"] for r in own]
+        if isinstance(x[0], str):
+            figure.add_scatter(
+                x=[f"({plane})" for plane in x],
+                y=[r["log10_objective"] for r in own],
+                error_y=_bar([r["std_dev"] for r in own]),
+                mode="markers",
+                marker={"size": 10, "color": BLUE},
+                row=row,
+                col=col,
+            )
+        else:
+            _band(figure, row, x, own, ("log10_objective", "std_dev"), name, BLUE, col)
+        dtick = 1 if isinstance(x[0], int) else None
+        figure.update_xaxes(title=label(name), dtick=dtick, row=row, col=col)
+        figure.update_yaxes(title=axis if col == 1 else None, row=row, col=col)
+    return _styled(figure, height=60 + 280 * lines).update_layout(showlegend=False)
 
 
 def _styled(figure: Any, height: int = 400) -> Any:

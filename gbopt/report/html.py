@@ -16,6 +16,7 @@ from gbopt.campaign.view import CampaignView
 from gbopt.errors import RunFolderError
 from gbopt.model.observables import QUANTITIES
 from gbopt.report import figures, sections, series, tables
+from gbopt.report.influence import Findings, findings
 from gbopt.store.files import write_atomic
 
 _HEADERS = {
@@ -100,12 +101,14 @@ def render(view: CampaignView) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    charts = _charts(view)
+    found = findings(view)
+    charts = _charts(view, found)
     return environment.get_template("report.html.j2").render(
         view=view,
         tables=tables,
         sections=sections,
         charts=charts,
+        found=found,
         header=lambda key: _HEADERS.get(key, key.replace("_", " ")),
         path=shlex.quote(str(view.path)),
         as_of=view.events[-1]["time_utc"] if view.events else None,
@@ -113,7 +116,7 @@ def render(view: CampaignView) -> str:
     )
 
 
-def _charts(view: CampaignView) -> dict[str, Chart]:
+def _charts(view: CampaignView, found: Findings) -> dict[str, Chart]:
     """All figures by key; none before an evaluation has finished."""
     rows = series.landscape(view)
     if not rows:
@@ -133,6 +136,8 @@ def _charts(view: CampaignView) -> dict[str, Chart]:
         ),
         _composition("LER", "Li enrichment ratio (LER)", rows, axis),
         _composition("OVC", "O-vacancy descriptor (OVC)", rows, axis),
+        _effects(found),
+        _dependence(found, axis),
         _profiles(view),
     ]
     return {chart.key: chart for chart in charts if chart}
@@ -160,6 +165,43 @@ def _composition(key: str, title: str, rows: series.Rows, axis: str) -> Chart | 
         f"Objective against {title} of the core; bars are one standard error.",
         f"Scatter plot of the log10 objective against the {title}, {_span(rows, key)}.",
         figures.composition(rows, key, title, axis),
+        rows,
+    )
+
+
+def _effects(found: Findings) -> Chart | None:
+    rows = [r for r in found.rows if r["coefficient"] is not None]
+    if not rows:
+        return None
+    return Chart(
+        "effects",
+        "Coefficients of the linear regression of the log10 objective, for each column the change "
+        "that goes with one standard deviation of it while the others are held. Bars are 95 % "
+        "intervals, which hold the scatter of seeds.",
+        "Coefficients with 95 % intervals: "
+        + "; ".join(
+            f"{sections.label(r['column'])} {r['per_sd']:.2f} ({r['per_sd_low']:.2f} to "
+            f"{r['per_sd_high']:.2f})"
+            for r in rows
+        ),
+        figures.effects(rows),
+        rows,
+    )
+
+
+def _dependence(found: Findings, axis: str) -> Chart | None:
+    rows = found.dependence_rows
+    if not rows:
+        return None
+    names = [sections.label(p.name) for p in found.partial]
+    return Chart(
+        "dependence",
+        "Partial dependence: what the search's surrogate expects along one variable, averaged over "
+        "the evaluated boundaries in all others; for Li enrichment, O vacancies and width what the "
+        "same model expects when it knows them too. Bands and bars are one standard deviation.",
+        f"Partial dependence of the log10 objective on {', '.join(names)}, "
+        f"{_span(rows, 'log10_objective')}.",
+        figures.dependence(rows, axis),
         rows,
     )
 

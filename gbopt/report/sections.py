@@ -1,18 +1,24 @@
-"""Tables that only the page shows: settings, ranking, health, reference, provenance."""
+"""Tables and notes of the page: settings, ranking, effects, health, reference, provenance."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from statistics import fmean, pvariance
 from typing import Any
 
+from gbopt.analysis.regression import Regression
 from gbopt.campaign.space import GBSpace
 from gbopt.campaign.view import CampaignView
-from gbopt.model.observables import QUANTITIES
+from gbopt.model.observables import QUANTITIES, format_with_error
 from gbopt.potentials.buckingham import get_potential
-from gbopt.report.boundaries import boundaries, recommended, scatter
+from gbopt.report.boundaries import boundaries, finished, recommended, scatter
+from gbopt.report.influence import STRUCTURE, Findings
 from gbopt.report.tables import Rows, number
 
 _SHOWN = 5
+_SIGNIFICANT = 0.05
+# Variance inflation, and share of a column's variance that is measurement error.
+_HARDLY_APART, _NOISY = 10.0, 0.2
 
 
 def settings_rows(view: CampaignView) -> Rows:
@@ -68,6 +74,119 @@ def best_rows(view: CampaignView) -> Rows:
         }
         for b in shown
     ]
+
+
+def effect_rows(found: Findings) -> Rows:
+    """What goes with the objective; intervals are of 95 %, p-values adjusted after Holm."""
+    return [
+        {
+            "column": label(row["column"]),
+            "decades per unit": _with_error(row, "coefficient"),
+            "per standard deviation": _with_interval(row, "per_sd"),
+            "p": _p(row["p_holm"]),
+            "Spearman": _with_interval(row, "rho"),
+            "p (Spearman)": _p(row["rho_p_holm"]),
+            "Spearman, others held": _with_interval(row, "partial_rho"),
+            "importance": _with_error(row, "importance"),
+            "with structure": _with_error(row, "joint_importance"),
+        }
+        for row in found.rows
+    ]
+
+
+def label(column: str) -> str:
+    """Name of a column of the regression for reading."""
+    quantity = QUANTITIES.get(column)
+    if quantity is None:
+        return column.replace("_", " ")
+    return quantity.label + (f" ({quantity.unit})" if quantity.unit else "")
+
+
+def _with_error(row: dict[str, Any], stem: str) -> str | None:
+    value = row[stem]
+    return None if value is None else format_with_error(value, row[f"{stem}_std_err"])
+
+
+def _with_interval(row: dict[str, Any], stem: str) -> str | None:
+    value, low, high = (row[key] for key in (stem, f"{stem}_low", f"{stem}_high"))
+    return None if value is None else f"{value:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _p(p: float | None) -> str | None:
+    return None if p is None else f"{p:.2g}" if p >= 1e-4 else "below 1e-4"
+
+
+def effect_notes(view: CampaignView, found: Findings) -> list[str]:
+    """What was found and what to distrust about it, a sentence each."""
+    notes = [found.refused] if found.refused else []
+    if found.effects:
+        notes += [*_fit_notes(found), *_model_notes(found), *_column_notes(view, found)]
+    return notes
+
+
+def _fit_notes(found: Findings) -> Iterator[str]:
+    fit = found.regression
+    if fit is not None:
+        yield (
+            f"A linear regression on {fit.points} evaluations of {found.boundaries} boundaries "
+            f"explains {100 * max(0.0, fit.r2_adjusted):.0f} % of the variance (adjusted R²) and "
+            f"leaves {fit.scatter:.2g} decades of scatter beyond the error bars."
+        )
+        yield _clear_of_chance(fit)
+        yield from (sentence.replace("_", " ") for sentence in fit.dropped)
+        alike = [label(c.name) for c in fit.coefficients if c.vif > _HARDLY_APART]
+        if alike:
+            yield f"Hardly told apart from the other columns: {', '.join(alike)}."
+    if found.seeds is not None:
+        low, high = found.seeds.interval
+        yield (
+            f"Other seeds of one geometry differ by {found.seeds.std_dev:.2g} decades beyond their "
+            f"error bars (95 % interval {low:.2g} to {high:.2g})."
+        )
+
+
+def _clear_of_chance(fit: Regression) -> str:
+    clear = [
+        f"{label(c.name)} ({c.standardised.value:+.2f} decades per standard deviation, "
+        f"p {_p(c.p_holm)})"
+        for c in fit.coefficients
+        if c.p_holm < _SIGNIFICANT
+    ]
+    adjusted = "with p-values adjusted for the number of columns"
+    return f"Clear of chance, {adjusted}: {'; '.join(clear) or 'nothing'}."
+
+
+def _model_notes(found: Findings) -> Iterator[str]:
+    if found.geometry is not None:
+        skill = found.geometry.skill
+        yield (
+            f"The search's surrogate predicts {100 * max(0.0, skill):.0f} % of the variance of "
+            "boundaries it has not seen"
+            + ("." if skill > 0 else ": its curves and importances mean nothing yet.")
+        )
+    if found.structure is not None:
+        yield (
+            "Li enrichment, O vacancies and width came out of the same runs as the objective: what "
+            "goes with them is association, not effect. Held in the regression, they take from "
+            "geometry what it does by way of them; its curves and plain ranks keep that."
+        )
+
+
+def _column_notes(view: CampaignView, found: Findings) -> Iterator[str]:
+    left_out = len(finished(view)) - len(found.evaluations)
+    if left_out:
+        yield f"Left out of regression and ranks as bounds or without an error bar: {left_out}."
+    for name in STRUCTURE:
+        known = [e.observables[name] for e in found.evaluations if name in e.observables]
+        if len(known) < len(found.evaluations):
+            yield f"The {label(name)} is not known of all evaluations and was left out."
+        elif _NOISY * pvariance([k.value for k in known]) < fmean([k.std_err**2 for k in known]):
+            yield (
+                f"Much of the {label(name)} is measurement error, which draws its coefficient "
+                "towards 0."
+            )
+    if view.config.search.objective == "gb_resistivity":
+        yield "The resistivity is over the nominal width, so the width of the slab is part of it."
 
 
 def flag_rows(view: CampaignView) -> Rows:

@@ -29,7 +29,7 @@ production_ps = 0.4
 [analysis]
 lag_ps = 0.02
 segments = 4
-energy_frames = 2
+energy_frames = 0
 
 [search]
 evaluations = 4

@@ -27,7 +27,7 @@ def test_help_names_every_command():
     assert done.returncode == 0
     for command in ("run", "resume", "status", "trace", "show", "report", "dashboard", "build"):
         assert command in done.stdout
-    for command in ("check", "doctor", "schema"):
+    for command in ("check", "doctor", "schema", "regress"):
         assert gbopt(command, "--help").returncode == 0
 
 
@@ -73,7 +73,7 @@ def test_an_unwritable_folder_is_refused(tmp_path):
 
 
 def test_readers_refuse_what_is_no_run_folder(tmp_path):
-    for command in ("status", "trace", "report", "dashboard", "resume"):
+    for command in ("status", "trace", "regress", "report", "dashboard", "resume"):
         refused(gbopt(command, tmp_path), "not a run folder")
     refused(gbopt("show", tmp_path, "0"), "not a run folder")
 

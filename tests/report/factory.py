@@ -72,6 +72,7 @@ def bulk() -> BulkReference:
         ),
         collective=estimate(2.0, 0.3, "S/cm"),
         at_fields=(),
+        inherent_eV=None,
         production_ps=100.0,
         n_ions=1536,
         seconds=60.0,

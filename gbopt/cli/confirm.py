@@ -1,0 +1,51 @@
+"""`gbopt confirm`: the best boundary and a conventional one, run anew and compared."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import typer
+
+from gbopt.cli.launch import FINISHED_WITH_FAILURES, INTERRUPTED, Workers, with_workers
+from gbopt.cli.read import Format, FormatOption, RunDir
+from gbopt.cli.read import _print as print_rows
+
+
+def confirm(
+    run_dir: RunDir,
+    workers: Workers = None,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Run the best boundary and a conventional one anew, at each temperature of [confirm].
+
+    Fresh seeds throughout: the improvement factor with its interval, activation energies and the
+    extrapolation to 300 K come from these runs alone. Interrupt it freely: called again, it goes
+    on.
+    """
+    from gbopt.campaign import confirm as confirmation
+    from gbopt.campaign.campaign import Campaign
+    from gbopt.cli.preflight import require_engine
+    from gbopt.cli.progress import Display
+    from gbopt.report.confirmation import summarise
+
+    campaign = Campaign.recover(run_dir)
+    campaign.config = with_workers(campaign.config, workers)
+    require_engine()
+    try:
+        with Display(campaign.folder.path, plain_to=sys.stderr):
+            results = confirmation.confirm(campaign)
+    except KeyboardInterrupt:
+        typer.echo("\ninterrupted: finished runs are kept; the same command goes on", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    found = summarise(campaign.config, results)
+    if fmt is Format.JSON:
+        typer.echo(json.dumps(found.as_dict(), indent=1, ensure_ascii=False))
+    else:
+        print_rows(found.rows(), fmt)
+    if fmt is Format.TABLE:
+        typer.echo()
+        print_rows(found.ladder_rows(), fmt)
+        typer.echo("\n".join(["", *found.remarks(), "", *found.sentences()]))
+    if any(not evaluation.status.finished for _, evaluation in results):
+        raise typer.Exit(FINISHED_WITH_FAILURES)

@@ -1,0 +1,214 @@
+"""What the runs of a confirmation come to: by how much the best is better, and at 300 K."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from gbopt.analysis.arrhenius import ArrheniusFit, fit_arrhenius
+from gbopt.analysis.boundary import log_objective
+from gbopt.analysis.replicates import (
+    Improvement,
+    SeedScatter,
+    improvement,
+    seed_scatter,
+)
+from gbopt.analysis.statistics import Bound, combine, interval, propagate
+from gbopt.campaign.confirm import ROLES, Role, Rung
+from gbopt.config import CampaignConfig
+from gbopt.errors import AnalysisError
+from gbopt.model.evaluation import Evaluation
+from gbopt.model.observables import QUANTITIES, Estimate, format_with_error
+
+Rows = list[dict[str, Any]]
+Results = Sequence[tuple[Rung, Evaluation]]
+
+LADDERS = (
+    ("gb_resistivity", "conductivity of the boundary phase"),
+    ("area_specific_resistance", "conductance per area of the boundary"),
+)
+"""What is fitted: the reciprocal of a resistance, which is what is activated."""
+CRYSTAL = ("bulk_resistivity", "conductivity of the bulk crystal")
+_UNITS = {"ohm cm": "S/cm", "ohm cm2": "S/cm2"}
+_LEVEL = 0.95
+
+
+class Ladder(NamedTuple):
+    """One Arrhenius fit, or why there is none."""
+
+    role: Role
+    what: str
+    fit: ArrheniusFit | None
+    why_not: str
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """The comparison of the best boundary with the reference."""
+
+    config: CampaignConfig
+    results: Results
+    better: Improvement | None
+    """By how much the best beats the reference at the temperature of the search."""
+    why_not: str
+    """Why that cannot be said, where it cannot."""
+    scatter: SeedScatter | None
+    """What other seeds of one geometry differ by; None where it is not known."""
+    ladders: tuple[Ladder, ...]
+
+    def rows(self) -> Rows:
+        """One row for each boundary and temperature."""
+        found = []
+        for role in ROLES:
+            for T in sorted({rung.temperature_K for rung, _ in self.results}):
+                group = _group(self.results, role, T)
+                if group:
+                    found.append(_row(role, T, group))
+        return found
+
+    def ladder_rows(self) -> Rows:
+        """One row for each Arrhenius fit."""
+        return [_ladder_row(ladder, self.at_K) for ladder in self.ladders]
+
+    @property
+    def at_K(self) -> float:
+        """Temperature of the extrapolation, K."""
+        return self.config.confirm.extrapolate_to_K
+
+    def remarks(self) -> list[str]:
+        """What to distrust about the fits, each remark once, with what it is about."""
+        found: dict[str, list[str]] = {}
+        for ladder in self.ladders:
+            fit = ladder.fit
+            for remark in fit.warnings_at(self.at_K) if fit else (f"{ladder.why_not}.",):
+                found.setdefault(remark, []).append(f"{ladder.role}, {ladder.what}")
+        everything = len(self.ladders)
+        return [
+            remark if len(about) == everything else f"{'; '.join(about)}: {remark}"
+            for remark, about in found.items()
+        ]
+
+    def sentences(self) -> list[str]:
+        """What was found, in words."""
+        quantity = QUANTITIES[self.config.search.objective]
+        found = [
+            f"{quantity.label} at {self.config.md.temperature_K:g} K with "
+            f"{self.config.md.potential}, fresh seeds only. "
+            + (self.better.sentence if self.better else f"No comparison: {self.why_not}.")
+        ]
+        if self.scatter is not None:
+            low, high = self.scatter.interval
+            found.append(
+                f"Seeds of one geometry differ by {self.scatter.std_dev:.2g} decades beyond their "
+                f"error bars (95 % interval {low:.2g} to {high:.2g})."
+            )
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, as plain JSON."""
+        return {
+            "runs": self.rows(),
+            "ladders": self.ladder_rows(),
+            "remarks": self.remarks(),
+            "findings": self.sentences(),
+        }
+
+
+def summarise(config: CampaignConfig, results: Results) -> Confirmation:
+    """Compare the best boundary with the reference, and fit the ladders."""
+    T = config.md.temperature_K
+    best, reference = (_objectives(_group(results, role, T)) for role in ROLES)
+    better, scatter, why_not = None, None, ""
+    try:
+        scatter = seed_scatter([best, reference])
+        better = improvement(best, reference, scatter)
+    except AnalysisError as error:
+        why_not = error.message
+    ladders = (
+        *(_ladder(results, role, *ladder) for role in ROLES for ladder in LADDERS),
+        _ladder(results, "best", *CRYSTAL),
+    )
+    return Confirmation(config, results, better, why_not, scatter, ladders)
+
+
+def _group(results: Results, role: Role, temperature_K: float) -> list[Evaluation]:
+    return [
+        evaluation
+        for rung, evaluation in results
+        if rung.role == role and rung.temperature_K == temperature_K
+    ]
+
+
+def _objectives(group: Sequence[Evaluation]) -> list[Estimate]:
+    """Resolved objectives, log10; bounds cannot be averaged."""
+    found = (e.objective for e in group if e.status.finished)
+    return [objective for objective in found if objective is not None and not objective.bound]
+
+
+def _row(role: Role, temperature_K: float, group: Sequence[Evaluation]) -> dict[str, Any]:
+    objectives = _objectives(group)
+    done = [e for e in group if e.status.finished]
+    mean = combine(objectives, method="replicas") if objectives else None
+    asr = [e.observables["area_specific_resistance"] for e in done]
+    return {
+        "boundary": role,
+        "geometry": group[0].spec.label,
+        "T (K)": temperature_K,
+        "resolved": f"{len(objectives)} of {len(group)}",
+        "log10 objective": format_with_error(mean.value, mean.std_err) if mean else None,
+        "ASR (ohm cm2)": str(combine(asr, method="replicas").model_copy(update={"unit": ""}))
+        if asr
+        else None,
+        "suspect": sum(e.status.value == "suspect" for e in done),
+        "failed": len(group) - len(done),
+    }
+
+
+def _ladder(results: Results, role: Role, key: str, what: str) -> Ladder:
+    points = []
+    for T in sorted({rung.temperature_K for rung, _ in results}):
+        values = [
+            e.observables[key]
+            for e in _group(results, role, T)
+            if e.status.finished and key in e.observables
+        ]
+        if values:
+            points.append((T, _conductance(values)))
+    try:
+        return Ladder(role, what, fit_arrhenius(points, quantity="conductivity"), "")
+    except AnalysisError as error:
+        return Ladder(role, what, None, error.message)
+
+
+def _conductance(resistances: Sequence[Estimate]) -> Estimate:
+    """One over the geometric mean of the replicas; a bound if any is one or is not resolved."""
+    logs = [log_objective(r) for r in resistances]
+    mean = combine(logs, method=f"one over: {resistances[0].method}; replicas")
+    value = 10.0**-mean.value
+    # A resistance known from below is a conductance known from above.
+    bound: Bound = "upper" if any(log.bound for log in logs) else None
+    slope = value * math.log(10)
+    return propagate(
+        value,
+        [(slope, mean)],
+        unit=_UNITS[resistances[0].unit],
+        method=mean.method,
+        bound=bound,
+    )
+
+
+def _ladder_row(ladder: Ladder, at_K: float) -> dict[str, Any]:
+    row: dict[str, Any] = {"boundary": ladder.role, "quantity": ladder.what}
+    if ladder.fit is None:
+        return row | dict.fromkeys(("Ea (eV)", f"at {at_K:g} K", "95 % interval", "T (K)"))
+    fit = ladder.fit
+    value = fit.at(at_K)
+    low, high = (10.0**x for x in interval(value, _LEVEL))
+    return row | {
+        "Ea (eV)": format_with_error(fit.Ea_eV.value, fit.Ea_eV.std_err),
+        f"at {at_K:g} K": f"{10.0**value.value:.2g} {fit.unit}",
+        "95 % interval": f"{low:.2g} to {high:.2g} {fit.unit}",
+        "T (K)": ", ".join(f"{T:g}" for T in fit.temperatures_K),
+    }

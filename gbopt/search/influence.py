@@ -1,0 +1,199 @@
+"""What the surrogate has learnt of each variable: partial dependence, permutation importance.
+
+Both describe the model where the search has been, and it goes where values are low. For variables
+that were set (geometry) they show an effect, as far as the model predicts at all (``skill``). For
+what came out of an evaluation with its value (composition, oxygen) they show association only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbopt.errors import AnalysisError
+from gbopt.search.history import Observation, complete
+from gbopt.search.posterior import Posterior, fit_posterior
+from gbopt.search.space import Dimension, Scalar, SearchSpace
+
+Array = NDArray[np.float64]
+
+LEAST_POINTS = 8
+"""With fewer different points a model of several variables is guesswork."""
+_GRID = 25
+# Fits of the surrogate behind the importances; with no more points than that, each is left out.
+_FOLDS = 10
+
+
+class PartialDependence(NamedTuple):
+    """Expected objective along one variable, averaged over where the evaluations were."""
+
+    name: str
+    values: tuple[Scalar, ...]
+    mean: Array
+    """(values,) in the unit of the objective."""
+    std_dev: Array
+    """(values,) posterior standard deviation of ``mean``."""
+
+
+class Importance(NamedTuple):
+    """How much worse unseen points are predicted when one variable is scrambled."""
+
+    name: str
+    share: float
+    """Rise of the mean squared error of prediction, over that of predicting the plain mean."""
+    std_err: float
+    """Its standard error over the points."""
+
+
+@dataclass(frozen=True)
+class Influence:
+    """What the surrogate says of each free variable, in the order of the space.
+
+    Args:
+        partial: partial dependences.
+        importance: permutation importances.
+        skill: 1 less the mean squared error of predicting unseen points, over that of predicting
+            the mean of the others; at 0 or below the model knows nothing and neither do these.
+    """
+
+    partial: tuple[PartialDependence, ...]
+    importance: tuple[Importance, ...]
+    skill: float
+
+
+def influence(
+    space: SearchSpace, history: Sequence[Observation], *, points: SearchSpace | None = None
+) -> Influence:
+    """Fit the search's own surrogate to the complete evaluations, and ask it.
+
+    Failed evaluations are left out: the penalty that the search gives them is no value.
+
+    Partial dependence (Friedman, Ann. Stat. 29 (2001) 1189): one variable runs through a grid
+    over its evaluated range, the others stay at those of each evaluated point, and the posterior
+    mean is averaged; its standard deviation is that of the averaged process.
+
+    Permutation importance of training points flatters a Gaussian process, which passes through
+    them. Here every point is predicted by a model fitted anew without it and its replicates (and,
+    with more than ten points, without a tenth of the others), once as it is and once with a
+    variable taken from each of the remaining evaluations in turn: the mean over all swaps, which
+    needs no random numbers (Fisher, Rudin and Dominici, J. Mach. Learn. Res. 20 (2019) 177).
+    Keeping the hyperparameters of all data would be quicker, and claims skill on pure noise. Of
+    variables that go together each takes part of the other's share.
+
+    Args:
+        space: the space, with at least one free dimension.
+        history: evaluations of any state.
+        points: the space whose points are left out together, where ``space`` has variables that
+            differ between replicates; by default ``space``.
+
+    Raises:
+        AnalysisError: complete evaluations of fewer than ``LEAST_POINTS`` different points.
+    """
+    done = complete(history)
+    point = _points(points or space, done)
+    if point.max(initial=-1) + 1 < LEAST_POINTS:
+        raise AnalysisError(
+            f"what a surrogate learns from {point.max(initial=-1) + 1} different points is "
+            f"guesswork: {LEAST_POINTS} are needed",
+            hint="evaluate more boundaries",
+        )
+    posterior = fit_posterior(space, done)
+    partial = tuple(_partial(posterior, done, i) for i in range(len(space.free)))
+    return Influence(partial, *_importance(space, done, point))
+
+
+def _points(space: SearchSpace, done: Sequence[Observation]) -> NDArray[np.intp]:
+    """(n,) index of the point of each evaluation; -1 where that is known by bounds alone."""
+    keys = [space.key(o.params) for o in done]
+    resolved = dict.fromkeys(k for k, o in zip(keys, done, strict=True) if o.bound is None)
+    order = {key: i for i, key in enumerate(resolved)}
+    return np.array([order.get(key, -1) for key in keys], dtype=np.intp)
+
+
+def _partial(posterior: Posterior, done: Sequence[Observation], variable: int) -> PartialDependence:
+    dimension = posterior.space.free[variable]
+    grid = _grid(dimension, [dimension.plain(o.params[dimension.name]) for o in done])
+    at = posterior.coordinates([{**done[0].params, dimension.name: value} for value in grid])
+    # Replicates do not count twice.
+    others = np.unique(posterior.coordinates([o.params for o in done]), axis=0)
+    model = posterior.optimizer.models[-1]
+    own = np.asarray(model.groups) == variable
+    mean, sd = np.array([_averaged(model, np.where(own, row, others)) for row in at]).T
+    spread = posterior.spread
+    return PartialDependence(dimension.name, grid, posterior.centre + spread * mean, spread * sd)
+
+
+def _grid(dimension: Dimension, values: Sequence[Scalar]) -> tuple[Scalar, ...]:
+    """The evaluated choices, all whole numbers of the evaluated range, or a grid over it."""
+    if dimension.kind == "categorical":
+        return tuple(c for c in dimension.choices if c in values)
+    low, high = (float(end(float(v) for v in values)) for end in (min, max))
+    if dimension.kind == "integer":
+        return tuple(range(int(low), int(high) + 1))
+    return tuple(np.linspace(low, high, _GRID).tolist())
+
+
+def _averaged(model: Any, X: Array) -> tuple[float, float]:
+    """Posterior mean and standard deviation of the average of the process over points."""
+    from scipy.linalg import solve_triangular
+
+    to_data = model.kernel_(X, model.X_train_).mean(axis=0)
+    explained = solve_triangular(model.L_, to_data, lower=True)
+    variance = float(model.kernel_(X).mean()) - float(explained @ explained)
+    return float(to_data @ model.alpha_), math.sqrt(max(variance, 0.0))
+
+
+def _importance(
+    space: SearchSpace, done: Sequence[Observation], point: NDArray[np.intp]
+) -> tuple[tuple[Importance, ...], float]:
+    """Importance of each variable, and the skill of the model."""
+    errors = []
+    for fold in range(min(_FOLDS, int(point.max()) + 1)):
+        away = (point >= 0) & (point % _FOLDS == fold)
+        posterior = fit_posterior(space, rest := [done[i] for i in np.flatnonzero(~away).tolist()])
+        for p in np.unique(point[away]):
+            asked = [done[i] for i in np.flatnonzero(point == p).tolist() if done[i].bound is None]
+            errors.append(sum(_squared_errors(posterior, rest, o) for o in asked))
+    return _shares(space, np.array(errors))
+
+
+def _squared_errors(posterior: Posterior, rest: Sequence[Observation], asked: Observation) -> Array:
+    """Squared errors at an evaluation that the model has not seen.
+
+    Returns:
+        (2 + variables,) of the plain mean of the rest, of the model, and of the model with each
+        variable taken from the rest, averaged over the rest.
+    """
+    model = posterior.optimizer.models[-1]
+    x, others = (posterior.coordinates([o.params for o in group]) for group in ([asked], rest))
+    groups = np.asarray(model.groups)
+    swapped = [np.where(groups == j, others, x) for j in range(groups.max() + 1)]
+    predicted = posterior.centre + posterior.spread * model.predict(np.vstack([x, *swapped]))
+    plain = np.mean([o.y for o in rest if o.bound is None])
+    squares = (asked.y - np.append(plain, predicted)) ** 2
+    return np.append(squares[:2], squares[2:].reshape(len(swapped), -1).mean(axis=1))
+
+
+def _shares(space: SearchSpace, errors: Array) -> tuple[tuple[Importance, ...], float]:
+    """Importances and skill from the summed squared errors of each point.
+
+    Args:
+        space: the space.
+        errors: (points, 2 + variables) of the plain mean, the model, and with each variable
+            scrambled.
+    """
+    n = len(errors)
+    by_mean = float(errors[:, 0].sum())
+    rise = errors[:, 2:] - errors[:, 1:2]
+    share = rise.sum(axis=0) / by_mean
+    std_err = rise.std(axis=0, ddof=1) * math.sqrt(n) / by_mean
+    importance = tuple(
+        Importance(d.name, float(s), float(e))
+        for d, s, e in zip(space.free, share, std_err, strict=True)
+    )
+    return importance, 1.0 - float(errors[:, 1].sum()) / by_mean
