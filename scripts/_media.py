@@ -164,7 +164,7 @@ def density_step(share: float = 0.5, D: float = 0.2) -> Medium:
     density = np.where(_in_layer(80, bonds=False), share, 1.0)
     density = density / density.mean()
     bond = 2 / (1 / density + 1 / np.roll(density, -1))
-    return hopping(f"{share:g} of density in layer", density, D * bond, np.full(80, D))
+    return hopping(f"{share:.0%} of density in layer", density, D * bond, np.full(80, D))
 
 
 def jumps_back(
@@ -199,7 +199,7 @@ def jumps_back(
     moves = [[still + HOP_PLANES, still - HOP_PLANES, still, still, still]]
     moves += [[still + sign * HOP_PLANES, still, still, still, still] for sign in (1, -1)]
     return Medium(
-        name=f"{back:g} of jumps go back, {factor:g}x slower layer",
+        name=f"{back:.0%} jump back, {factor:g}x slower",
         plane=np.tile(here, 3),
         weight=rest * np.concatenate([np.ones(planes), *loose]),
         rates=np.concatenate([np.column_stack(r) for r in (*rates, rates[1])]),
@@ -220,9 +220,7 @@ class SlabMSD:
         frame_ps: time between two frames.
     """
 
-    def __init__(
-        self, walk: np.ndarray, window: Window, length_A: float, frame_ps: float
-    ) -> None:
+    def __init__(self, walk: np.ndarray, window: Window, length_A: float, frame_ps: float) -> None:
         stride = round(2.0 / frame_ps)
         starts = np.arange(0, len(walk) - round(SLAB_LAGS_PS[0] / frame_ps), stride)
         within = inside(walk[starts, :, 2], window, length_A)

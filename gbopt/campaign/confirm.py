@@ -31,6 +31,8 @@ Role = Literal["best", "reference"]
 ROLES: tuple[Role, Role] = ("best", "reference")
 
 FOLDER = "confirm"
+CONFIRMATION = "confirm.json"
+"""What was found, in the run folder."""
 _CONFIRM_BRANCH = 2  # spawn key of its seeds, apart from those of the trials and of the bulk
 _REFERENCE_PLANES: dict[str, tuple[int, int, Literal[0]]] = {"100": (3, 1, 0), "110": (2, 1, 0)}
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from gbopt.campaign.campaign import read_bulk
+from gbopt.campaign.confirm import CONFIRMATION
 from gbopt.campaign.space import GBSpace
 from gbopt.config import CampaignConfig
+from gbopt.errors import RunFolderError
 from gbopt.evaluate.bulk import BulkReference
 from gbopt.model.evaluation import Evaluation
 from gbopt.search.best import Recommendation, recommend
@@ -51,6 +54,20 @@ class CampaignView:
             bulk=read_bulk(folder),
             is_running=folder.is_running(),
         )
+
+    @cached_property
+    def confirmation(self) -> dict[str, Any] | None:
+        """What `gbopt confirm` found last; None before it has run."""
+        file = self.path / CONFIRMATION
+        if not file.exists():
+            return None
+        try:
+            found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError:
+            raise RunFolderError(
+                f"{file} cannot be read", hint="`gbopt confirm` writes it again, running nothing"
+            ) from None
+        return found
 
     @cached_property
     def history(self) -> list[Observation]:

@@ -28,6 +28,7 @@ def confirm(
     from gbopt.cli.preflight import require_engine
     from gbopt.cli.progress import Display
     from gbopt.report.confirmation import summarise
+    from gbopt.store.files import write_atomic
 
     campaign = Campaign.recover(run_dir)
     campaign.config = with_workers(campaign.config, workers)
@@ -39,8 +40,10 @@ def confirm(
         typer.echo("\ninterrupted: finished runs are kept; the same command goes on", err=True)
         raise typer.Exit(INTERRUPTED) from None
     found = summarise(campaign.config, results)
+    text = json.dumps(found.as_dict(), indent=1, ensure_ascii=False)
+    write_atomic(campaign.folder.path / confirmation.CONFIRMATION, text)
     if fmt is Format.JSON:
-        typer.echo(json.dumps(found.as_dict(), indent=1, ensure_ascii=False))
+        typer.echo(text)
     else:
         print_rows(found.rows(), fmt)
     if fmt is Format.TABLE:

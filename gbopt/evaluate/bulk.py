@@ -53,7 +53,7 @@ class BulkReference(BaseModel):
     """Collective (Einstein-Helfand) conductivity, mean of axes and replicas, S/cm."""
     at_fields: tuple[Estimate, ...]
     """Conductivity under each field of the campaign, mean of the replicas, S/cm."""
-    inherent_eV: Estimate | None
+    inherent_eV: Estimate | None = None
     """Mean energy of quenched frames, per formula unit, eV; None where none were quenched."""
     production_ps: float
     n_ions: int
@@ -148,7 +148,7 @@ class Replica(BaseModel):
     lattice_A: float
     collective: Estimate
     at_fields: tuple[Estimate, ...]
-    inherent_eV: Estimate | None
+    inherent_eV: Estimate | None = None
     """Mean energy of quenched frames, per formula unit."""
 
 

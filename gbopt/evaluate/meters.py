@@ -143,7 +143,7 @@ class Meters:
             first, second = first | route.each[0], second | route.each[1]
             flags += route.flags
         self._divider = routes[1].divider
-        compared = agreement(cell, self._config.search.objective)
+        compared = agreement(cell)
         flags = (*flags, compared, *self._makeup.flags(segments))
         return Measured(cell, (first, second), self._boundaries, flags)
 

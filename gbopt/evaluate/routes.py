@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -127,7 +128,8 @@ def field_route(
         unresolved = _flag(
             "field_resolved", ok=False, measured=0, limit=2, message=f"{error.message}."
         )
-        return Route(figures, ({}, {}), (*flags, unresolved), divider)
+        shares = [{"voltage_share": share} for share in divider.shares]
+        return Route(figures, (shares[0], shares[1]), (*flags, unresolved), divider)
     figures |= halves | {_RATIOS["field"]: _ratio(sigma_bulk, sigma)}
     figures["resistivity_grain_field"] = _grain_resistivity(divider, sigma)
     first, second = (
@@ -248,7 +250,7 @@ def _ratio(sigma_bulk: Estimate, sigma: Estimate) -> Estimate:
     )
 
 
-def agreement(observables: Observables, objective: str) -> QualityFlag:
+def agreement(observables: Observables) -> QualityFlag:
     """Which routes were run, whether they agree, which one is the objective, and why.
 
     Each gives the resistance of the cell over that of bulk crystal of its length, from which the
@@ -259,26 +261,19 @@ def agreement(observables: Observables, objective: str) -> QualityFlag:
         for name, key in _RATIOS.items()
         if key in observables and observables[key].bound is None
     }
-    chosen = "field" if objective.endswith("_field") else "tracer"
-    said = "; ".join(f"{name} {estimate}" for name, estimate in found.items())
-    apart = max(
-        (_apart(one, other) for one in found.values() for other in found.values()), default=0
-    )
+    said = ", ".join(f"{name} {estimate}" for name, estimate in found.items())
+    apart = max((_apart(a, b) for a, b in combinations(found.values(), 2)), default=0.0)
     agree = apart < _AGREE_SIGMAS
-    why = (
-        "a correlated figure of the same kind as a measured resistance"
-        if chosen == "field"
-        else "the most precise for a given run, and comparable between boundaries"
-    )
-    verdict = "agree" if agree else f"lie {apart:.1f} standard errors apart"
+    verdict = "they agree" if agree else f"they lie {apart:.1f} standard errors apart"
     return _flag(
         "routes_agree",
         ok=agree,
         measured=apart,
         limit=_AGREE_SIGMAS,
-        message=f"resistance of the cell over bulk crystal: {said or 'not resolved'}"
-        + (f"; they {verdict}" if len(found) > 1 else "; no second route to compare with")
-        + f". The {chosen} route is the objective: {why}.",
+        message=f"resistance of the cell over bulk crystal: {said or 'not resolved'}; "
+        + (verdict if len(found) > 1 else "no second route to compare with")
+        + ". The tracer route is the objective, since it has the smallest error for a given run "
+        "and needs no run of its own.",
     )
 
 

@@ -50,7 +50,11 @@ def convergence(rows: Rows, axis: str) -> Any:
         name="lowest value so far",
         hoverinfo="skip",
     )
-    for status, colour, symbol in (("ok", BLUE, "circle"), ("suspect", RED, "circle-open")):
+    for status, colour, symbol in (
+        ("ok", BLUE, "circle"),
+        ("suspect", RED, "circle-open"),
+        ("pruned", PURPLE, "triangle-up-open"),
+    ):
         chosen = [r for r in done if r["status"] == status]
         if chosen:
             x = [r["completion"] for r in chosen]

@@ -149,6 +149,7 @@ def _convergence(view: CampaignView, axis: str) -> Chart:
     return Chart(
         "convergence",
         "Every evaluation with its standard error. Open circles are suspect: a check failed. "
+        "Open triangles were ended early as surely worse than the best one. "
         "Crosses above are failed evaluations, which have no value; ≤ and ≥ mark bounds.",
         f"{len(rows)} evaluations in order of completion, {failed} of them failed; log10 "
         f"objective {_span(rows, 'log10_objective')}.",

@@ -5,12 +5,14 @@ Numbers with an error bar are text rounded to it; all others are plain.
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from gbopt.analysis.statistics import interval as confidence_interval
 from gbopt.campaign.view import CampaignView
 from gbopt.model.evaluation import Evaluation, Failure
 from gbopt.model.observables import QUANTITIES, Estimate, format_with_error
@@ -30,6 +32,11 @@ __all__ = [
 ]
 
 Rows = list[dict[str, Any]]
+_ENDINGS = {
+    "budget": "at its full length",
+    "target": "at its target error",
+    "inferior": "as surely worse than the best one",
+}
 
 
 def number(estimate: Estimate | None) -> str | None:
@@ -177,12 +184,14 @@ def _row(
     first: str | None = None,
     second: str | None = None,
     *,
+    interval: str | None = None,
     unit: str = "",
     method: str = "",
 ) -> dict[str, Any]:
     return {
         "quantity": quantity,
         "value": value,
+        "95 % interval": interval,
         "boundary 1": first,
         "boundary 2": second,
         "unit": unit,
@@ -195,6 +204,8 @@ def _identity(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     yield _row("boundary", evaluation.spec.label)
     yield _row("replicate", evaluation.replicate)
     yield _row("status", evaluation.status.value)
+    if evaluation.ending is not None:
+        yield _row("production ended", _ENDINGS[evaluation.ending])
     for name, value in evaluation.requested.items():
         proposed = f"{value:.6g}" if isinstance(value, float) else value
         yield _row(name, evaluation.params.get(name), method=f"proposed {proposed}")
@@ -205,16 +216,27 @@ def _observable_rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
         goal = evaluation.objective
         yield _row("log10 objective", number(goal), unit=goal.unit, method=goal.method)
     for name, quantity in QUANTITIES.items():
-        if name in evaluation.observables:
-            estimate = evaluation.observables[name]
-            each = [number(b.observables.get(name)) for b in evaluation.boundaries[:2]]
+        estimate = evaluation.observables.get(name)
+        each = [b.observables.get(name) for b in evaluation.boundaries[:2]]
+        known = [e for e in (estimate, *each) if e is not None]
+        if known:
             yield _row(
                 quantity.label,
                 number(estimate),
-                *each,
-                unit=estimate.unit,
-                method=estimate.method,
+                *(number(e) for e in each),
+                interval=_interval(estimate),
+                unit=known[0].unit,
+                method=known[0].method,
             )
+
+
+def _interval(estimate: Estimate | None) -> str | None:
+    """The 95 % interval, to the digit of the error; of a bound there is none."""
+    if estimate is None or estimate.bound or estimate.n_eff <= 1 or estimate.std_err == 0:
+        return None
+    low, high = confidence_interval(estimate, 0.95)
+    digits = max(2, 2 - math.floor(math.log10(estimate.std_err / max(abs(low), abs(high)))))
+    return f"{low:.{digits}g} to {high:.{digits}g}"
 
 
 def _condition_rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:

@@ -159,11 +159,11 @@ def test_the_routes_are_compared_and_the_objective_is_said():
         {"bulk_resistivity": sigma(2.0), "conductivity_through_plane": sigma(0.25, 0.01)}
     )
     assert tracer["resistance_ratio_tracer"].value == pytest.approx(2.0)
-    alone = agreement(tracer, "gb_resistivity")
+    alone = agreement(tracer)
     assert alone.level == "ok"
     assert "no second route" in alone.message
-    close = agreement(tracer | {"resistance_ratio_field": sigma(2.2, 0.1)}, "gb_resistivity")
+    close = agreement(tracer | {"resistance_ratio_field": sigma(2.2, 0.1)})
     assert close.level == "ok"
     assert "tracer route is the objective" in close.message
-    far = agreement(tracer | {"resistance_ratio_field": sigma(4.0, 0.1)}, "gb_resistivity")
+    far = agreement(tracer | {"resistance_ratio_field": sigma(4.0, 0.1)})
     assert far.level == "warn"
