@@ -9,10 +9,12 @@ with C(z) the charge between 0 and z and <C> its mean over the cell: the induced
 to zero, so the cell drops E L. Most of C is the structure's own; the response is the slope of
 the charge profile in the field over several runs of one structure.
 
-Like an electrode, a probe has a finite size: it is the central third of a grain, through whose
-potential a line is fitted. Its value at the centre is the potential of the probe and its slope
-the field in the grain, both nearly free of the ripple of the lattice. From the one probe to the
-other across each boundary the two drops make up E L.
+Like an electrode, a probe has a finite size: a line is fitted to the potential around the centre
+of a grain, with the weights of a raised cosine of twice the length of the central third. Its value
+at the centre is the potential of the probe and its slope the field in the grain, both free of the
+ripple of the lattice, which is volts high: weights that end sharply make a field of 0.02 V/A out of
+a grain that shifts by a twentieth of an Angstrom. From the one probe to the other across each
+boundary the two drops make up E L.
 
 The current follows the electrochemical potential. Its drop is the electrostatic one where the
 Li density is the same at both probes, as it is a few A away from a boundary: the screening
@@ -176,7 +178,7 @@ class VoltageDivider:
     shares: tuple[Estimate, Estimate]
     """Of the voltage E L, what drops from probe to probe across each boundary; sum 1."""
     grain_field: tuple[Estimate, Estimate]
-    """Field in the central third over the applied one, for the grain after each boundary."""
+    """Field in the middle over the applied one, for the grain after each boundary."""
     potential: PotentialResponse
 
 
@@ -228,11 +230,13 @@ class _Probe(NamedTuple):
 
 
 def _probe(bins: Bins, window: Window) -> _Probe:
-    """Least squares, each node counting with the length of its bin inside the window."""
+    """Least squares with the weights of a raised cosine of twice the length of the window."""
     centre_A, half_A = sum(window) / 2, bins.length_A / 2
     from_centre = (bins.centres_A - centre_A + half_A) % bins.length_A - half_A
+    reach_A = window[1] - window[0]
+    bell = np.where(np.abs(from_centre) < reach_A, 1 + np.cos(np.pi * from_centre / reach_A), 0.0)
     design = np.column_stack([np.ones(bins.count), from_centre])
-    weighted = design.T * bins.overlap(window)
+    weighted = design.T * bell
     value, slope = np.linalg.solve(weighted @ design, weighted)
     return _Probe(centre_A % bins.length_A, value, -slope)
 

@@ -191,7 +191,7 @@ QUANTITIES: dict[str, Quantity] = {
     "resistivity_grain_field": Quantity(
         "resistivity mid-grain under a field",
         "ohm cm",
-        "field in the central thirds of the grains over the current",
+        "field in the middle of the grains over the current",
     ),
     "resistance_ratio_tracer": Quantity(
         "resistance over bulk, tracer", "", "of the cell over bulk crystal of its length"

@@ -30,7 +30,7 @@ LADDERS = (
     ("area_specific_resistance", "conductance per area of the boundary"),
 )
 """What is fitted: the reciprocal of a resistance, which is what is activated."""
-CRYSTAL = ("bulk_resistivity", "conductivity of the bulk crystal")
+CRYSTAL = ("bulk_resistivity", "conductivity of the crystal")
 _UNITS = {"ohm cm": "S/cm", "ohm cm2": "S/cm2"}
 _LEVEL = 0.95
 
@@ -38,7 +38,8 @@ _LEVEL = 0.95
 class Ladder(NamedTuple):
     """One Arrhenius fit, or why there is none."""
 
-    role: Role
+    of: str
+    """The boundary's role, or "bulk"."""
     what: str
     fit: ArrheniusFit | None
     why_not: str
@@ -83,7 +84,7 @@ class Confirmation:
         for ladder in self.ladders:
             fit = ladder.fit
             for remark in fit.warnings_at(self.at_K) if fit else (f"{ladder.why_not}.",):
-                found.setdefault(remark, []).append(f"{ladder.role}, {ladder.what}")
+                found.setdefault(remark, []).append(f"{ladder.of}, {ladder.what}")
         everything = len(self.ladders)
         return [
             remark if len(about) == everything else f"{'; '.join(about)}: {remark}"
@@ -127,8 +128,8 @@ def summarise(config: CampaignConfig, results: Results) -> Confirmation:
     except AnalysisError as error:
         why_not = error.message
     ladders = (
-        *(_ladder(results, role, *ladder) for role in ROLES for ladder in LADDERS),
-        _ladder(results, "best", *CRYSTAL),
+        *(_ladder(results, (role,), *ladder) for role in ROLES for ladder in LADDERS),
+        _ladder(results, ROLES, *CRYSTAL)._replace(of="bulk"),
     )
     return Confirmation(config, results, better, why_not, scatter, ladders)
 
@@ -155,7 +156,7 @@ def _row(role: Role, temperature_K: float, group: Sequence[Evaluation]) -> dict[
     return {
         "boundary": role,
         "geometry": group[0].spec.label,
-        "T (K)": temperature_K,
+        "T (K)": int(temperature_K) if temperature_K.is_integer() else temperature_K,
         "resolved": f"{len(objectives)} of {len(group)}",
         "log10 objective": format_with_error(mean.value, mean.std_err) if mean else None,
         "ASR (ohm cm2)": str(combine(asr, method="replicas").model_copy(update={"unit": ""}))
@@ -166,20 +167,21 @@ def _row(role: Role, temperature_K: float, group: Sequence[Evaluation]) -> dict[
     }
 
 
-def _ladder(results: Results, role: Role, key: str, what: str) -> Ladder:
+def _ladder(results: Results, roles: Sequence[Role], key: str, what: str) -> Ladder:
     points = []
     for T in sorted({rung.temperature_K for rung, _ in results}):
         values = [
             e.observables[key]
+            for role in roles
             for e in _group(results, role, T)
             if e.status.finished and key in e.observables
         ]
         if values:
             points.append((T, _conductance(values)))
     try:
-        return Ladder(role, what, fit_arrhenius(points, quantity="conductivity"), "")
+        return Ladder(roles[0], what, fit_arrhenius(points, quantity="conductivity"), "")
     except AnalysisError as error:
-        return Ladder(role, what, None, error.message)
+        return Ladder(roles[0], what, None, error.message)
 
 
 def _conductance(resistances: Sequence[Estimate]) -> Estimate:
@@ -200,7 +202,7 @@ def _conductance(resistances: Sequence[Estimate]) -> Estimate:
 
 
 def _ladder_row(ladder: Ladder, at_K: float) -> dict[str, Any]:
-    row: dict[str, Any] = {"boundary": ladder.role, "quantity": ladder.what}
+    row: dict[str, Any] = {"boundary": ladder.of, "quantity": ladder.what}
     if ladder.fit is None:
         return row | dict.fromkeys(("Ea (eV)", f"at {at_K:g} K", "95 % interval", "T (K)"))
     fit = ladder.fit

@@ -9,6 +9,7 @@ from typing import Any
 from gbopt.analysis.regression import Regression
 from gbopt.campaign.space import GBSpace
 from gbopt.campaign.view import CampaignView
+from gbopt.config import AdaptiveConfig, FieldConfig
 from gbopt.model.observables import QUANTITIES, format_with_error
 from gbopt.potentials.buckingham import get_potential
 from gbopt.report.boundaries import boundaries, finished, recommended, scatter
@@ -39,13 +40,28 @@ def settings_rows(view: CampaignView) -> Rows:
             "cores": f"disordered at {md.anneal_temperature_K:g} K for {md.anneal_ps:g} ps, "
             f"cooled in {md.quench_ps:g} ps",
             "run of each": f"NPT {md.npt_ps:g} ps, NVT {md.nvt_ps:g} ps, production "
-            f"{md.production_ps:g} ps in steps of {1000 * md.timestep_ps:g} fs",
+            f"{md.production_ps:g} ps in steps of {1000 * md.timestep_ps:g} fs"
+            + _endings(config.adaptive)
+            + _fields(config.field),
             "analysis": f"lag {analysis.lag_ps:g} ps, bins of {analysis.bin_A:g} A, "
             f"{analysis.segments} segments behind every error bar",
             "search": f"{search.evaluations} evaluations at most, the first {search.initial} "
             f"space-filling; patience {search.patience}",
         }
     )
+
+
+def _endings(adaptive: AdaptiveConfig) -> str:
+    ends = [f"at an error of {adaptive.target_dex:g} decades"] if adaptive.target_dex else []
+    ends += ["when surely worse than the best"] if adaptive.prune else []
+    return f", ended early {' or '.join(ends)}" if ends else ""
+
+
+def _fields(field: FieldConfig) -> str:
+    if not field.fields_V_A:
+        return ""
+    strengths = ", ".join(f"{strength:g}" for strength in field.fields_V_A)
+    return f"; then {field.run_ps:g} ps under each of {strengths} V/A"
 
 
 def _items(items: dict[str, str]) -> Rows:

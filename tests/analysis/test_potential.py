@@ -403,3 +403,19 @@ def test_dropped_time_is_a_whole_number_of_batches(plasma: list[Trio]) -> None:
     dropped = np.array([run.dropped_ps / run.batches.batch_ps for trio in plasma for run in trio])
     assert dropped == pytest.approx(dropped.round())
     assert dropped.max() > 0
+
+
+def test_a_grain_that_shifts_a_little_makes_no_field() -> None:
+    """Planes of 12 charges, 2 A apart, volts of ripple: one grain is 0.05 A off in one run."""
+    z = np.arange(0.5, LENGTH_A, 1.0)
+    charges = 12.0 * (-1.0) ** np.arange(len(z))
+    second = (z > PLANES[0]) & (z < PLANES[1])
+    info = info_of(np.zeros(len(z), dtype=np.int8), LENGTH_A, N_FRAMES)
+
+    def run(field_V_A: float, shift_A: float) -> FieldRun:
+        frame = np.zeros((len(z), 3))
+        frame[:, 2] = z + np.where(second, shift_A, 0.0)
+        return FieldRun(field_V_A, profile([frame] * N_FRAMES, info, charges), 0.0)
+
+    found = voltage_divider([run(FIELD_V_A, 0.05), run(-FIELD_V_A, 0.0)], PLANES)
+    assert values(found.grain_field) == pytest.approx([1.0, 1.0], abs=0.1)
