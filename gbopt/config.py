@@ -133,10 +133,13 @@ class FieldConfig(_Section):
 
     fields_V_A: tuple[Annotated[float, Field(ge=-0.2, le=0.2)], ...] = Field((), max_length=6)
     """Fields applied one after another, V/A; none: this route is not run. Two magnitudes or more
-    show whether the response is linear (0.015-0.03 is at 1100 K); a pair of +E and -E takes the
-    ageing of the structure out of the voltage at each boundary."""
+    show whether the response is linear; at 1100 K it is where the field times the length of the
+    cell stays below some 1.7 V. A pair of +E and -E takes the ageing of the structure out of the
+    voltage at each boundary."""
     run_ps: Picoseconds = Field(60.0, gt=0, le=1e6)
     """Run under each field, its transient included, ps."""
+    during: Literal["search", "confirm"] = "search"
+    """Whether every evaluation has these runs, or those of `gbopt confirm` alone."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -280,6 +283,13 @@ class CampaignConfig(_Section):
                     "md.frame_ps"
                 )
         return self
+
+    def in_search(self) -> CampaignConfig:
+        """The campaign as its evaluations see it: without runs under fields kept for later."""
+        if self.field.during == "search":
+            return self
+        field = self.field.model_copy(update={"fields_V_A": ()})
+        return self.model_copy(update={"field": field})
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -129,7 +129,7 @@ class Campaign:
         if (own := read_bulk(self.folder)) is not None:
             return own
         reference = bulk_reference(
-            self.config,
+            self.config.in_search(),
             workers=self.config.run.workers,
             on_progress=lambda text: self.folder.note("bulk", message=text),
         )
@@ -239,7 +239,8 @@ class Campaign:
         def report(now: Progress) -> None:
             progress.write(now.stage, now.step, now.steps)
 
-        evaluation = evaluate(job, self.config, bulk, folder=folder, on_progress=report)
+        config = self.config.in_search()
+        evaluation = evaluate(job, config, bulk, folder=folder, on_progress=report)
         write_atomic(folder / EVALUATION, evaluation.model_dump_json(indent=1))
         return evaluation
 

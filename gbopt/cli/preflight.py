@@ -12,6 +12,8 @@ from gbopt.errors import EnvironmentProblem
 
 # Measured on one core of 2-core cloud machines with the settings of ``md``; `check` says
 # "about", and the real speed shows in the first evaluation.
+# Measured on a Sigma5 boundary: 1.3 and 1.7 V over a cell are linear within 10 %, 2.6 V is not.
+_LINEAR_V, _LINEAR_AT_K = 1.7, 1100.0
 _US_PER_ION_STEP = 6.0
 _PROBE_S = 300
 
@@ -56,6 +58,7 @@ def require_engine() -> None:
 
 def print_preflight(config: CampaignConfig) -> None:
     """Print the space and the cost of a campaign."""
+    from gbopt.campaign.confirm import temperatures
     from gbopt.campaign.space import GBSpace
     from gbopt.potentials.buckingham import get_potential
 
@@ -63,8 +66,9 @@ def print_preflight(config: CampaignConfig) -> None:
     geometries = space.geometries
     potential = get_potential(config.md.potential)
     ions = [count for _, count in geometries.values()]
-    steps = _steps(config)
-    hours = _hours(config, sum(ions) / len(ions), steps)
+    steps = _steps(config.in_search())
+    mean_ions = sum(ions) / len(ions)
+    hours = _hours(config.in_search(), mean_ions, steps)
     typer.echo(f"campaign    {config.name} (key {config.key})")
     typer.echo(f"question    {config.question}")
     typer.echo(f"potential   {potential.name}: {potential.validity}")
@@ -83,6 +87,10 @@ def print_preflight(config: CampaignConfig) -> None:
         f"cost        about {hours:.2g} h for {config.search.evaluations} evaluations on "
         f"{config.run.workers} core(s), assuming {_US_PER_ION_STEP:g} us per ion and step"
     )
+    ladder = len(temperatures(config))
+    runs = 2 * config.confirm.replicas * ladder
+    again = _hours(config, mean_ions, _steps(config), evaluations=runs, references=ladder)
+    typer.echo(f"confirm     {runs} runs for `gbopt confirm`, about {again:.2g} h more")
     for warning in _warnings(config):
         typer.echo(f"warning     {warning}")
 
@@ -93,13 +101,22 @@ def _steps(config: CampaignConfig) -> int:
     return sum(stage.steps for stage in boundary_stages(config.md, 0, config.field))
 
 
-def _hours(config: CampaignConfig, ions: float, steps: int) -> float:
-    boundaries = config.search.evaluations * ions * steps / config.run.workers
+def _hours(
+    config: CampaignConfig,
+    ions: float,
+    steps: int,
+    *,
+    evaluations: int | None = None,
+    references: int = 1,
+) -> float:
+    """Cost of evaluations (None: those of the search) and of bulk references."""
+    count = config.search.evaluations if evaluations is None else evaluations
+    boundaries = count * ions * steps / config.run.workers
     field_ps = len(config.field.fields_V_A) * config.field.run_ps
     bulk_ps = 1.25 * config.bulk.npt_ps + config.bulk.production_ps + field_ps
     bulk_steps = bulk_ps / config.md.timestep_ps
     replicas = config.bulk.replicas / min(config.bulk.replicas, config.run.workers)
-    bulk = replicas * 192 * config.bulk.cells**3 * bulk_steps
+    bulk = references * replicas * 192 * config.bulk.cells**3 * bulk_steps
     return (boundaries + bulk) * _US_PER_ION_STEP * 1e-6 / 3600
 
 
@@ -113,4 +130,20 @@ def _warnings(config: CampaignConfig) -> list[str]:
         found.append("less than 50 ps of production resolves only the fastest boundaries")
     if config.md.potential == "kozinsky-grieder-cip":
         found.append("this potential is valid at fixed volume only; boundaries relax at 1 atm")
+    if (volts := _volts(config)) > _LINEAR_V * config.md.temperature_K / _LINEAR_AT_K:
+        found.append(
+            f"the fields put up to {volts:.2g} V over a cell; above {_LINEAR_V:g} V at "
+            f"{_LINEAR_AT_K:g} K the response is no longer linear: lower field.fields_V_A"
+        )
     return found
+
+
+def _volts(config: CampaignConfig) -> float:
+    """Highest voltage that the fields put over a cell."""
+    from gbopt.geometry.lattice import layer_spacing
+    from gbopt.potentials.buckingham import get_potential
+
+    lattice_A = get_potential(config.md.potential).lattice_A
+    layer_A = max(layer_spacing(plane, lattice_A) for plane in config.geometry.mean_plane)
+    length_A = 2 * (config.geometry.crystal_A + config.geometry.width_layers[1] * layer_A)
+    return length_A * max((abs(field) for field in config.field.fields_V_A), default=0.0)
