@@ -21,7 +21,6 @@ whole cell (nanoseconds), and is the further off the worse a boundary blocks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -31,7 +30,7 @@ from numpy.typing import NDArray
 
 from gbopt.analysis.local import HOP_A, MAX_GROUP_A, LocalMotion, local_motion, merge_bins
 from gbopt.analysis.slabs import Bins, Window
-from gbopt.analysis.statistics import Bound, Mask, jackknife, log10_estimate, segment_estimate
+from gbopt.analysis.statistics import Mask, jackknife, propagate, segment_estimate
 from gbopt.model.observables import Estimate
 from gbopt.units import A2_PS_TO_CM2_S, ANGSTROM_CM, BOLTZMANN_EV_K, ohm_cm_from_metal
 
@@ -112,19 +111,18 @@ class TransportProfile:
         Where Li hops are few, neighbouring bins share one D_z. Where even then it is below one
         hop of ``HOP_A`` in the whole ion time, HOP_A^2/(2 ion time) stands for it, the largest
         that such a run may have missed, and the resistance is marked as a lower bound. Else the
-        bias from inverting a noisy D_z is removed (to first order, by the jackknife).
+        bias from inverting a noisy D_z is removed from 1/R, by the jackknife to first order: on
+        media of known resistance that is as good as removing it from R where hops are many, and
+        half as wrong where they are few.
         """
-        method = "series law over [M(2t)-M(t)]/2t by midpoint bin; jackknife over segments"
-        return self._series(lambda r: r, *windows, unit="ohm cm2", method=method, floored="lower")
-
-    def log10_resistance(self, *windows: Window) -> Estimate:
-        """log10 of the through-plane resistance times area in ohm cm2; error in decades."""
-        groups = self._groups()
-        return log10_estimate(
-            lambda mask: self._resistance(mask, groups, *windows),
-            self.segments,
-            method="log10 of the series law; jackknife of the logarithm over segments",
-            bound="lower" if self.on_floor(*windows) else None,
+        conductance = self._conductance(*windows)
+        value = 1 / conductance.value
+        return propagate(
+            value,
+            [(-(value**2), conductance)],
+            unit="ohm cm2",
+            method=conductance.method,
+            bound="lower" if conductance.bound else None,
         )
 
     def segment_resistances(self) -> NDArray[np.float64]:
@@ -134,25 +132,16 @@ class TransportProfile:
         return np.array([self._resistance(row, groups) for row in single])
 
     def through_plane_conductivity(self) -> Estimate:
-        """Conductivity of the whole cell in series along z, S/cm."""
-        length_cm = self.length_A * ANGSTROM_CM
-        method = "cell length over series resistance; jackknife over segments"
-        return self._series(lambda r: length_cm / r, unit="S/cm", method=method, floored="upper")
+        """Conductivity of the whole cell in series along z, S/cm: its length over R A."""
+        return self._scaled(self._conductance(), self.length_A * ANGSTROM_CM, "S/cm")
 
     def series_diffusivity(self, *windows: Window) -> Estimate:
         """D_z of slabs in series, <c>^-1 <1/(c D_z)>^-1, cm2/s."""
         overlap = self.bins.overlap(*windows)
         density = float(overlap @ self._local(self._all, self._groups()).density / overlap.sum())
         # R A = kT L / (q^2 c D), so D is the R A of unit D over R A.
-        unit_D = self._resistivity(density) * overlap.sum() * ANGSTROM_CM
-        method = "harmonic mean of c D_z over the slab, over its mean c; jackknife over segments"
-        return self._series(
-            lambda r: unit_D / r * A2_PS_TO_CM2_S,
-            *windows,
-            unit="cm2/s",
-            method=method,
-            floored="upper",
-        )
+        unit_D = self._resistivity(density) * overlap.sum() * ANGSTROM_CM * A2_PS_TO_CM2_S
+        return self._scaled(self._conductance(*windows), unit_D, "cm2/s")
 
     def cell_diffusivity(self, *axes: int) -> Estimate:
         """Tracer D of the whole cell, mean over the axes given (0, 1, 2 for x, y, z), cm2/s."""
@@ -259,21 +248,26 @@ class TransportProfile:
         )
         return float((long - short)[list(axes)].mean() / (2 * self.lag_ps))
 
-    def _series(
-        self,
-        function: Callable[[float], float],
-        *windows: Window,
-        unit: str,
-        method: str,
-        floored: Bound,
-    ) -> Estimate:
-        """Jackknife a function of the resistance of the windows; ``floored`` is its bound."""
+    def _conductance(self, *windows: Window) -> Estimate:
+        """1/(R A) of the windows, S/cm2; an upper bound where Li is on the floor."""
         on_floor, groups = self.on_floor(*windows), self._groups()
-        return segment_estimate(
-            lambda mask: function(self._resistance(mask, groups, *windows)),
-            self.segments,
-            unit=unit,
-            method=method,
-            correct_bias=not on_floor,
-            bound=floored if on_floor else None,
+        plain, corrected = (
+            segment_estimate(
+                lambda mask: 1 / self._resistance(mask, groups, *windows),
+                self.segments,
+                unit="S/cm2",
+                method="series law over [M(2t)-M(t)]/2t by midpoint bin; jackknife over segments",
+                correct_bias=correct,
+                bound="upper" if on_floor else None,
+            )
+            for correct in (False, True)
+        )
+        # A correction of half the value is no longer one of first order: it is noise itself.
+        return plain if on_floor or corrected.value < plain.value / 2 else corrected
+
+    @staticmethod
+    def _scaled(estimate: Estimate, factor: float, unit: str) -> Estimate:
+        value = factor * estimate.value
+        return propagate(
+            value, [(factor, estimate)], unit=unit, method=estimate.method, bound=estimate.bound
         )

@@ -112,19 +112,6 @@ def widened(mean: Estimate, each: tuple[Estimate, Estimate]) -> Estimate:
     return mean.model_copy(update=changes)
 
 
-def log10_estimate(
-    function: Callable[[Mask], float], segments: int, *, method: str, bound: Bound = None
-) -> Estimate:
-    """Jackknife log10 of a strictly positive scalar; value and error are in decades."""
-    return segment_estimate(
-        lambda mask: float(np.log10(function(mask))),
-        segments,
-        unit="log10",
-        method=method,
-        bound=bound,
-    )
-
-
 def propagate(
     value: float,
     terms: Sequence[tuple[float, Estimate]],

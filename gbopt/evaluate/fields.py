@@ -11,14 +11,18 @@ from gbopt.analysis.collective import SHORTEST_RUN_LAGS
 from gbopt.analysis.field import FieldCurrent
 from gbopt.analysis.frames import drift_corrected
 from gbopt.analysis.potential import ChargeProfile, FieldRun
-from gbopt.config import CampaignConfig
+from gbopt.analysis.profile import TransportProfile
+from gbopt.analysis.transport import LiTransport
+from gbopt.config import LAGS_PER_SEGMENT, CampaignConfig
 from gbopt.md.engine import MDRun
 from gbopt.md.protocol import field_scale
 from gbopt.model.bicrystal import FORMAL_CHARGES
 from gbopt.model.observables import Estimate
+from gbopt.model.trajectory import TrajectoryInfo
 from gbopt.potentials.buckingham import get_potential
 
 _PILE_UP_PS = 20.0
+_SEGMENTS = 3
 
 
 class FieldStage(NamedTuple):
@@ -30,6 +34,8 @@ class FieldStage(NamedTuple):
     """Its charge profile."""
     temperature_K: float
     """Mean temperature of the run."""
+    transport: TransportProfile | None = None
+    """Motion of single ions in it; None where the run is too short for the lag."""
 
 
 def formal_charges(species: NDArray[np.int8]) -> NDArray[np.float64]:
@@ -60,10 +66,13 @@ def follow_fields(run: MDRun, config: CampaignConfig) -> tuple[FieldStage, ...]:
         info = trajectory.info
         current = FieldCurrent(info, formal_charges(info.species), field_V_A=strength)
         charge = ChargeProfile(info, acting_charges(config, info.species))
+        motion = _motion(info, config)
         stage = run.stage
         for frame in drift_corrected(trajectory):
             current.add(frame)
             charge.add(frame)
+            if motion is not None:
+                motion.add(frame)
         response = current.result()
         acting_V_A = strength / field_scale(config.md)
         found.append(
@@ -71,6 +80,15 @@ def follow_fields(run: MDRun, config: CampaignConfig) -> tuple[FieldStage, ...]:
                 conductivity=response.conductivity(),
                 run=FieldRun(acting_V_A, charge.result(), response.dropped_ps),
                 temperature_K=run.mean_temperature_K(stage),
+                transport=motion.result() if motion is not None else None,
             )
         )
     return tuple(found)
+
+
+def _motion(info: TrajectoryInfo, config: CampaignConfig) -> LiTransport | None:
+    analysis = config.analysis
+    needed_ps = _SEGMENTS * (LAGS_PER_SEGMENT * analysis.lag_ps + 2 * info.frame_interval_ps)
+    if (info.n_frames - 1) * info.frame_interval_ps < needed_ps:
+        return None
+    return LiTransport(info, lag_ps=analysis.lag_ps, segments=_SEGMENTS, bin_A=analysis.bin_A)

@@ -19,6 +19,7 @@ from gbopt.analysis.quality import transport_flags
 from gbopt.analysis.transport import LiTransport
 from gbopt.config import CampaignConfig
 from gbopt.evaluate.adaptive import LEAST_SEGMENTS, Incumbent, ending
+from gbopt.evaluate.agreement import agreement, tracer_ratio
 from gbopt.evaluate.bulk import BulkReference
 from gbopt.evaluate.fields import (
     FieldStage,
@@ -31,10 +32,8 @@ from gbopt.evaluate.routes import (
     NOT_RUN,
     Cell,
     Route,
-    agreement,
     collective_route,
     field_route,
-    tracer_ratio,
 )
 from gbopt.model.bicrystal import SPECIES, ZR, Bicrystal
 from gbopt.model.evaluation import Ending, QualityFlag
@@ -158,7 +157,9 @@ class Meters:
         if not stages or self._at_rest is None:
             return collective, NOT_RUN
         at_rest = self._at_rest.result(ended_early=ended_early)
-        return collective, field_route(self._config, stages, at_rest, bulk, cell)
+        return collective, field_route(
+            self._config, stages, at_rest, tracer["conductivity_core_in_plane"], bulk, cell
+        )
 
     def _excess_length(self, bulk: BulkReference) -> Estimate:
         """Cell volume less that of bulk crystal with the same zirconium, over two areas."""

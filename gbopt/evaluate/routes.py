@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -17,24 +16,20 @@ from gbopt.analysis.collective import CollectiveMotion, Z
 from gbopt.analysis.field import linear_response, resistance_times_area
 from gbopt.analysis.green_kubo import conductivity_of
 from gbopt.analysis.potential import ChargeBatches, FieldRun, VoltageDivider, voltage_divider
-from gbopt.analysis.slabs import Planes
+from gbopt.analysis.slabs import Planes, core_windows
 from gbopt.analysis.statistics import combine, propagate
 from gbopt.config import LAGS_PER_SEGMENT, CampaignConfig
 from gbopt.errors import AnalysisError
+from gbopt.evaluate.agreement import AGREE_SIGMAS, RATIOS, haven_ratio, ratio, route_flag
 from gbopt.evaluate.bulk import BulkReference
 from gbopt.evaluate.fields import FieldStage
 from gbopt.model.evaluation import QualityFlag
 from gbopt.model.observables import Estimate
 from gbopt.units import ANGSTROM_CM
 
-_AGREE_SIGMAS = 3.0
 _GREEN_KUBO_SEGMENTS = 4
 _TOO_HOT = 0.02
-_RATIOS = {
-    "tracer": "resistance_ratio_tracer",
-    "collective": "resistance_ratio_collective",
-    "field": "resistance_ratio_field",
-}
+_FASTER = 1.2
 _HALF = Estimate(value=0.5, std_err=0.0, unit="", n_eff=2, method="two boundaries in a cell")
 Observables = dict[str, Estimate]
 
@@ -79,7 +74,7 @@ def collective_route(
     with suppress(AnalysisError):
         asr, _ = _boundary(_HALF, sigma, bulk.collective, cell, "Einstein-Helfand")
         figures["area_specific_resistance_collective"] = asr
-        figures[_RATIOS["collective"]] = _ratio(bulk.collective, sigma)
+        figures[RATIOS["collective"]] = ratio(bulk.collective, sigma)
     return Route(figures, ({}, {}), ())
 
 
@@ -95,6 +90,7 @@ def field_route(
     config: CampaignConfig,
     stages: Sequence[FieldStage],
     at_rest: ChargeBatches,
+    in_plane: Estimate,
     bulk: BulkReference,
     cell: Cell,
 ) -> Route:
@@ -104,6 +100,7 @@ def field_route(
         config: the campaign.
         stages: the runs under each field; none: the route was not run.
         at_rest: charge profile of production.
+        in_plane: tracer conductivity along the boundary of the cores in production.
         bulk: the reference crystal, at the same fields.
         cell: what the figures refer to.
     """
@@ -115,6 +112,7 @@ def field_route(
         flag,
         flag_bulk.model_copy(update={"name": "field_linear_bulk"}),
         _temperature(config, stages),
+        *_mobility(stages, in_plane, cell),
     )
     divider = voltage_divider(
         [FieldRun(0.0, at_rest, 0.0), *(stage.run for stage in stages)], cell.boundaries_A
@@ -125,12 +123,12 @@ def field_route(
             _by_field(share, sigma, sigma_bulk, cell) for share in (_HALF, *divider.shares)
         )
     except AnalysisError as error:
-        unresolved = _flag(
+        unresolved = route_flag(
             "field_resolved", ok=False, measured=0, limit=2, message=f"{error.message}."
         )
         shares = [{"voltage_share": share} for share in divider.shares]
         return Route(figures, (shares[0], shares[1]), (*flags, unresolved), divider)
-    figures |= halves | {_RATIOS["field"]: _ratio(sigma_bulk, sigma)}
+    figures |= halves | {RATIOS["field"]: ratio(sigma_bulk, sigma)}
     figures["resistivity_grain_field"] = _grain_resistivity(divider, sigma)
     first, second = (
         found | {"voltage_share": share} for found, share in zip(each, divider.shares, strict=True)
@@ -159,9 +157,9 @@ def zero_field(
     config: CampaignConfig, at_fields: Sequence[Estimate]
 ) -> tuple[Estimate, QualityFlag]:
     """Conductivity in the limit of zero field, and whether the response was linear."""
-    fields = config.field.fields_V_A
-    if len({abs(field) for field in fields}) == 1:
-        return combine(at_fields, method=f"mean of: {at_fields[0].method}"), _flag(
+    found = _by_magnitude(config.field.fields_V_A, at_fields)
+    if len(found) == 1:
+        return found[0][1], route_flag(
             "field_linear",
             ok=False,
             measured=1,
@@ -169,9 +167,9 @@ def zero_field(
             message="fields of one magnitude cannot show that the response is linear: give "
             "field.fields_V_A two.",
         )
-    response = linear_response(list(zip(fields, at_fields, strict=True)))
+    response = linear_response(found)
     linear = "is linear" if response.ok else "is not linear: lower field.fields_V_A"
-    flag = _flag(
+    flag = route_flag(
         "field_linear",
         ok=response.ok,
         measured=response.nonlinearity,
@@ -180,6 +178,48 @@ def zero_field(
     )
     # The extrapolation, not the pooled mean: fields that pass the check may still read high.
     return response.conductivity, flag
+
+
+def _by_magnitude(
+    fields: Sequence[float], at_fields: Sequence[Estimate]
+) -> list[tuple[float, Estimate]]:
+    """Mean over +E and -E: what they differ by, odd in E or slow in time, goes into its error."""
+    sizes = sorted({abs(field) for field in fields})
+    groups = [
+        [e for field, e in zip(fields, at_fields, strict=True) if abs(field) == size]
+        for size in sizes
+    ]
+    return [
+        (size, combine(group, method=group[0].method))
+        for size, group in zip(sizes, groups, strict=True)
+    ]
+
+
+def _mobility(
+    stages: Sequence[FieldStage], at_rest: Estimate, cell: Cell
+) -> tuple[QualityFlag, ...]:
+    """Whether single ions move along the boundary as they do without a field.
+
+    The sharpest sign of a field that is too strong: current and field rise together, but motion
+    across the field must not change. At 0.03 V/A a Sigma5 boundary had 1.5 times the mobility.
+    """
+    cores = core_windows(cell.boundaries_A, cell.core_width_A)
+    found = [s.transport.in_plane_conductivity(*cores) for s in stages if s.transport is not None]
+    if not found:
+        return ()
+    excess = [(e.value - at_rest.value) / np.hypot(e.std_err, at_rest.std_err) for e in found]
+    worst = int(np.argmax(excess))
+    ratio = found[worst].value / at_rest.value
+    ok = excess[worst] < AGREE_SIGMAS or ratio < _FASTER
+    flag = route_flag(
+        "field_weak",
+        ok=ok,
+        measured=ratio,
+        limit=_FASTER,
+        message=f"under the fields Li moves along the cores {ratio:.2f} times as fast as without"
+        + ("." if ok else ": they are too strong, lower field.fields_V_A."),
+    )
+    return (flag,)
 
 
 def _boundary(
@@ -213,95 +253,16 @@ def _boundary(
     return asr, resistivity
 
 
-def haven_ratio(tracer: Estimate, correlated: Estimate) -> Estimate | None:
-    """Nernst-Einstein over correlated conductivity; None where the latter is not resolved."""
-    if correlated.value < 2 * correlated.std_err or correlated.value <= 0:
-        return None
-    ratio = tracer.value / correlated.value
-    return propagate(
-        ratio,
-        [(1 / correlated.value, tracer), (-ratio / correlated.value, correlated)],
-        unit="",
-        method=f"Nernst-Einstein over: {correlated.method}",
-    )
-
-
-def tracer_ratio(tracer: Observables) -> Observables:
-    """Resistance of the cell over that of bulk crystal of its length, by the tracer route."""
-    rho, sigma = tracer["bulk_resistivity"], tracer["conductivity_through_plane"]
-    value = 1 / (rho.value * sigma.value)
-    ratio = propagate(
-        value,
-        [(-value / rho.value, rho), (-value / sigma.value, sigma)],
-        unit="",
-        method="bulk over cell conductivity, tracer",
-        bound="lower" if sigma.bound == "upper" else None,
-    )
-    return {_RATIOS["tracer"]: ratio}
-
-
-def _ratio(sigma_bulk: Estimate, sigma: Estimate) -> Estimate:
-    value = sigma_bulk.value / sigma.value
-    return propagate(
-        value,
-        [(1 / sigma.value, sigma_bulk), (-value / sigma.value, sigma)],
-        unit="",
-        method=f"bulk over cell conductivity, {sigma.method}",
-    )
-
-
-def agreement(observables: Observables) -> QualityFlag:
-    """Which routes were run, whether they agree, which one is the objective, and why.
-
-    Each gives the resistance of the cell over that of bulk crystal of its length, from which the
-    correlation between ions cancels as far as it is the same in both.
-    """
-    found = {
-        name: observables[key]
-        for name, key in _RATIOS.items()
-        if key in observables and observables[key].bound is None
-    }
-    said = ", ".join(f"{name} {estimate}" for name, estimate in found.items())
-    apart = max((_apart(a, b) for a, b in combinations(found.values(), 2)), default=0.0)
-    agree = apart < _AGREE_SIGMAS
-    verdict = "they agree" if agree else f"they lie {apart:.1f} standard errors apart"
-    return _flag(
-        "routes_agree",
-        ok=agree,
-        measured=apart,
-        limit=_AGREE_SIGMAS,
-        message=f"resistance of the cell over bulk crystal: {said or 'not resolved'}; "
-        + (verdict if len(found) > 1 else "no second route to compare with")
-        + ". The tracer route is the objective, since it has the smallest error for a given run "
-        "and needs no run of its own.",
-    )
-
-
-def _apart(one: Estimate, other: Estimate) -> float:
-    joint = float(np.hypot(one.std_err, other.std_err))
-    return abs(one.value - other.value) / joint if joint > 0 else 0.0
-
-
 def _temperature(config: CampaignConfig, stages: Sequence[FieldStage]) -> QualityFlag:
     """A field does work on the ions; the thermostat must carry it off."""
     target = config.md.temperature_K
     hottest = max(stages, key=lambda stage: abs(stage.temperature_K - target)).temperature_K
     ok = abs(hottest / target - 1) < _TOO_HOT
-    return _flag(
+    return route_flag(
         "field_temperature",
         ok=ok,
         measured=round(hottest, 1),
         limit=target,
         message=f"mean temperature under a field {hottest:.0f} K, target {target:g} K"
         + ("." if ok else ": lower field.fields_V_A."),
-    )
-
-
-def _flag(name: str, *, ok: bool, measured: float, limit: float, message: str) -> QualityFlag:
-    return QualityFlag(
-        name=name,
-        level="ok" if ok else "warn",
-        measured=round(float(measured), 3),
-        limit=limit,
-        message=message,
     )

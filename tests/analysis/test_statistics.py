@@ -5,7 +5,6 @@ from gbopt.analysis.statistics import (
     combine,
     interval,
     jackknife,
-    log10_estimate,
     over_boundaries,
     propagate,
     segment_estimate,
@@ -48,14 +47,6 @@ def test_bias_of_a_reciprocal_is_removed() -> None:
             into.append(reciprocal.value)
     assert np.mean(raw) > 1.02
     assert np.mean(corrected) == pytest.approx(1.0, abs=0.01)
-
-
-def test_log10_is_jackknifed_in_log() -> None:
-    x = np.array([1.0, 2.0, 1.5, 1.2])
-    log = log10_estimate(lambda mask: float(x[mask].mean()), 4, method="")
-    assert log.value == pytest.approx(np.log10(x.mean()))
-    linear = x.std(ddof=1) / 2 / x.mean() / np.log(10)
-    assert log.std_err == pytest.approx(linear, rel=0.05)
 
 
 def test_per_boundary_mean() -> None:

@@ -8,15 +8,13 @@ import pytest
 from gbopt.analysis.collective import CollectiveMotion
 from gbopt.analysis.potential import ChargeBatches, FieldRun
 from gbopt.config import parse_campaign
+from gbopt.evaluate.agreement import agreement, haven_ratio, tracer_ratio
 from gbopt.evaluate.fields import FieldStage
 from gbopt.evaluate.routes import (
     NOT_RUN,
     Cell,
-    agreement,
     collective_route,
     field_route,
-    haven_ratio,
-    tracer_ratio,
 )
 from gbopt.model.observables import Estimate
 from gbopt.units import VACUUM_PERMITTIVITY_E_V_A
@@ -27,6 +25,9 @@ CELL = Cell(LENGTH_A, WIDTH_A, (0.0, 25.0))
 
 def sigma(value, std_err=0.01, unit="S/cm", bound=None):
     return Estimate(value=value, std_err=std_err, unit=unit, n_eff=5, method="made up", bound=bound)
+
+
+IN_PLANE = sigma(1.0, 0.05)
 
 
 def config(fields):
@@ -59,7 +60,7 @@ def route(cell, bulk, fields=(0.015, 0.03), share=0.5, kelvin=1100.0):
         for field, estimate in zip(fields, cell, strict=True)
     ]
     reference = SimpleNamespace(at_fields=bulk)
-    return field_route(config(fields), stages, batches(0.0, share), reference, CELL)
+    return field_route(config(fields), stages, batches(0.0, share), IN_PLANE, reference, CELL)
 
 
 def levels(found):
@@ -110,6 +111,22 @@ def test_one_magnitude_cannot_show_linearity(fields):
     assert "area_specific_resistance_field" in found.cell
 
 
+def test_what_a_pair_of_fields_differs_by_is_part_of_its_error():
+    found = route((sigma(1.2), sigma(0.8), sigma(1.0)), (sigma(2.0),) * 3, (0.03, -0.03, 0.015))
+    assert found.cell["conductivity_field"].value == pytest.approx(1.0, rel=1e-3)
+    assert found.cell["conductivity_field"].std_err > 0.05
+    assert levels(found)["field_linear"] == "ok"
+
+
+@pytest.mark.parametrize(("faster", "level"), [(1.0, "ok"), (1.5, "warn")])
+def test_a_field_that_speeds_up_motion_across_it_is_too_strong(faster, level):
+    motion = SimpleNamespace(in_plane_conductivity=lambda *windows: sigma(faster, 0.05))
+    stage = FieldStage(sigma(1.0), FieldRun(0.01, batches(0.01, 0.5), 0.0), 1100.0, motion)
+    reference = SimpleNamespace(at_fields=(sigma(2.0),))
+    found = field_route(config((0.01,)), [stage], batches(0.0, 0.5), IN_PLANE, reference, CELL)
+    assert levels(found)["field_weak"] == level
+
+
 def test_heating_is_flagged():
     ok = (sigma(1.0), sigma(1.0))
     assert levels(route(ok, ok, kelvin=1150.0))["field_temperature"] == "warn"
@@ -122,7 +139,9 @@ def test_what_is_not_resolved_gives_no_resistance():
 
 
 def test_no_fields_no_route():
-    assert field_route(config(()), (), batches(0.0, 0.5), SimpleNamespace(), CELL) == NOT_RUN
+    assert (
+        field_route(config(()), (), batches(0.0, 0.5), IN_PLANE, SimpleNamespace(), CELL) == NOT_RUN
+    )
 
 
 def test_haven_ratio():

@@ -1,0 +1,31 @@
+"""The campaign file: its sections, and how it is read, checked and written."""
+
+from gbopt.config.campaign import (
+    CONFIG_VERSION,
+    CampaignConfig,
+    load_campaign,
+    parse_campaign,
+    read_campaign,
+    to_toml,
+)
+from gbopt.config.sections import (
+    LAGS_PER_SEGMENT,
+    AdaptiveConfig,
+    AnalysisConfig,
+    FieldConfig,
+    MDConfig,
+)
+
+__all__ = [
+    "CONFIG_VERSION",
+    "LAGS_PER_SEGMENT",
+    "AdaptiveConfig",
+    "AnalysisConfig",
+    "CampaignConfig",
+    "FieldConfig",
+    "MDConfig",
+    "load_campaign",
+    "parse_campaign",
+    "read_campaign",
+    "to_toml",
+]

@@ -1,0 +1,212 @@
+"""CampaignConfig: the campaign file (TOML), checked field by field before anything runs."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from gbopt.config.sections import (
+    FIELD_FRAMES,
+    LAGS_PER_SEGMENT,
+    NAME_PATTERN,
+    AdaptiveConfig,
+    AnalysisConfig,
+    BulkConfig,
+    ConfirmConfig,
+    FieldConfig,
+    GeometryConfig,
+    MDConfig,
+    RunConfig,
+    SearchConfig,
+    Section,
+)
+from gbopt.errors import ConfigError
+from gbopt.provenance import content_key
+
+CONFIG_VERSION: Literal[1] = 1
+
+
+class CampaignConfig(Section):
+    """A campaign file."""
+
+    schema_version: Literal[1] = CONFIG_VERSION
+    name: str = Field(pattern=NAME_PATTERN)
+    """Name of the campaign and of its run folder."""
+    question: str = Field(min_length=10)
+    """The question that the campaign answers, in a sentence."""
+    seed: int = Field(ge=0, le=2**31 - 1)
+    """Root of every random number of the campaign."""
+    geometry: GeometryConfig = GeometryConfig()
+    md: MDConfig = MDConfig()
+    bulk: BulkConfig = BulkConfig()
+    field: FieldConfig = FieldConfig()
+    analysis: AnalysisConfig = AnalysisConfig()
+    adaptive: AdaptiveConfig = AdaptiveConfig()
+    search: SearchConfig = SearchConfig()
+    confirm: ConfirmConfig = ConfirmConfig()
+    run: RunConfig = RunConfig()
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> Self:
+        segment_ps = LAGS_PER_SEGMENT * self.analysis.lag_ps + self.md.frame_ps
+        least = segment_ps * self.analysis.segments
+        for section, length in (
+            ("md", self.md.production_ps),
+            ("bulk", self.bulk.production_ps),
+        ):
+            if length < least * 0.999:
+                raise ValueError(
+                    f"{section}.production_ps is {length:g} ps, but {self.analysis.segments} "
+                    f"segments of {LAGS_PER_SEGMENT} lags of {self.analysis.lag_ps:g} ps and one "
+                    f"md.frame_ps need {least:g} ps: "
+                    "lengthen production_ps or shorten analysis.lag_ps"
+                )
+        if self.analysis.lag_ps < self.md.frame_ps * 0.999:
+            raise ValueError("analysis.lag_ps must be at least md.frame_ps")
+        return self
+
+    @model_validator(mode="after")
+    def _fields_resolved(self) -> Self:
+        least = FIELD_FRAMES * self.md.frame_ps
+        lengths = (
+            ("field.run_ps", self.field.run_ps),
+            ("md.production_ps", self.md.production_ps),
+        )
+        for name, length in lengths if self.field.fields_V_A else ():
+            if length < least * 0.999:
+                raise ValueError(
+                    f"{name} is {length:g} ps, but {FIELD_FRAMES} frames of "
+                    f"{self.md.frame_ps:g} ps need {least:g} ps: lengthen it, or shorten "
+                    "md.frame_ps"
+                )
+        return self
+
+    def in_search(self) -> CampaignConfig:
+        """The campaign as its evaluations see it: without runs under fields kept for later."""
+        if self.field.during == "search":
+            return self
+        field = self.field.model_copy(update={"fields_V_A": ()})
+        return self.model_copy(update={"field": field})
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting that an evaluation or a proposal depends on, such as md.temperature_K.
+
+        [run], [confirm], the texts and the limits of the search may change between two runs of
+        one folder.
+        """
+        limits = {"evaluations", "patience", "min_improvement", "max_hours"}
+        free: Any = {"run": True, "confirm": True, "name": True, "question": True, "search": limits}
+        dumped = self.model_dump(mode="json", exclude=free)
+        flat = {k: v for k, v in dumped.items() if not isinstance(v, dict)}
+        for section, values in dumped.items():
+            if isinstance(values, dict):
+                flat |= {f"{section}.{name}": value for name, value in values.items()}
+        return flat
+
+    @property
+    def key(self) -> str:
+        """Content key of the settings."""
+        return content_key(self.settings)
+
+
+def load_campaign(path: Path) -> CampaignConfig:
+    """Read and check a campaign file.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or a field cannot be used.
+    """
+    return parse_campaign(read_campaign(path), str(path))
+
+
+def read_campaign(path: Path) -> str:
+    """Read the text of a campaign file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"cannot read the campaign file {path}: {getattr(error, 'strerror', None) or error}",
+            hint="give the path of a TOML file, such as campaigns/quickstart.toml",
+        ) from None
+
+
+def parse_campaign(text: str, source: str) -> CampaignConfig:
+    """Check the text of a campaign file; ``source`` names it in errors.
+
+    Raises:
+        ConfigError: the text is not TOML, or a field cannot be used.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"{source} is not valid TOML: {error}", hint='text values need quotes: name = "x"'
+        ) from None
+    try:
+        return CampaignConfig.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(
+            f"{source}: " + "; ".join(_sentence(e) for e in error.errors()[:5]),
+            hint="`gbopt schema` prints every field with its unit, range and default",
+        ) from None
+
+
+def _sentence(error: Any) -> str:
+    """Say in one clause which field is wrong, what it is and what is allowed."""
+    path = ".".join(str(part) for part in error["loc"])
+    message = re.sub(r"^(Value error, |Assertion failed, )", "", error["msg"])
+    if error["type"] == "extra_forbidden":
+        return f"unknown key '{path}'{_did_you_mean(error['loc'])}"
+    if error["type"] == "missing":
+        return f"the key '{path}' is missing"
+    value = error.get("input")
+    shown = "" if isinstance(value, dict | BaseModel) else f" = {json.dumps(value, default=str)}"
+    return f"'{path}'{shown}: {message}" if path else message
+
+
+def _sections() -> dict[str, type[BaseModel]]:
+    """The sections of a campaign file by name."""
+    annotations = {name: field.annotation for name, field in CampaignConfig.model_fields.items()}
+    return {
+        name: kind
+        for name, kind in annotations.items()
+        if isinstance(kind, type) and issubclass(kind, BaseModel)
+    }
+
+
+def _did_you_mean(loc: tuple[Any, ...]) -> str:
+    """Suggest the nearest known key of the section that ``loc`` lies in."""
+    sections, wrong = _sections(), str(loc[-1])
+    here = sections[str(loc[0])] if len(loc) > 1 else CampaignConfig
+    close = difflib.get_close_matches(wrong, here.model_fields, n=1, cutoff=0.5)
+    if close:
+        return f", did you mean '{close[0]}'?"
+    for name, section in sections.items():
+        if wrong in section.model_fields:
+            return f": it belongs in [{name}]"
+    return f" (known here: {', '.join(here.model_fields)})"
+
+
+def to_toml(config: CampaignConfig) -> str:
+    """Write a configuration as TOML with every default written out."""
+    data = config.model_dump(mode="json", exclude_none=True)
+    lines = [f"{k} = {_toml(v)}" for k, v in data.items() if not isinstance(v, dict)]
+    for section, values in data.items():
+        if isinstance(values, dict):
+            lines += ["", f"[{section}]"] + [f"{k} = {_toml(v)}" for k, v in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    # JSON's spelling of text, numbers, booleans and lists of them is also TOML's.
+    return json.dumps(value, ensure_ascii=False)
