@@ -13,6 +13,8 @@ import os
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from filelock import FileLock
+
 from gbopt.campaign.campaign import Campaign
 from gbopt.config import CampaignConfig
 from gbopt.errors import RunFolderError
@@ -157,14 +159,19 @@ def _folder(path: Path, rung: Rung) -> Path:
 def _run(path: str, config: CampaignConfig, rung: Rung, bulk: BulkReference, main_pid: int) -> None:
     become_worker(main_pid)
     folder = _folder(Path(path), rung)
-    found = evaluate(
-        rung.job,
-        at_temperature(config, rung.temperature_K),
-        bulk,
-        folder=folder,
-        on_progress=_silent,
-    )
-    write_atomic(folder / EVALUATION, found.model_dump_json(indent=1))
+    folder.mkdir(parents=True, exist_ok=True)
+    # A worker of a confirmation that was killed a moment ago may still be ending.
+    with FileLock(folder / ".lock"):
+        if (folder / EVALUATION).exists():
+            return
+        found = evaluate(
+            rung.job,
+            at_temperature(config, rung.temperature_K),
+            bulk,
+            folder=folder,
+            on_progress=_silent,
+        )
+        write_atomic(folder / EVALUATION, found.model_dump_json(indent=1))
     cause = found.failure.cause if found.failure else ""
     RunFolder.open_(Path(path)).note(
         "confirming",
