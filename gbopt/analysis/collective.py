@@ -189,7 +189,8 @@ class CollectiveMotion:
             std_err=unit * slope.std_err,
             unit="S/cm",
             n_eff=freedom + 1,
-            method="Einstein-Helfand, GLS slope of the charge MSD with Gaussian covariance",
+            method="Einstein-Helfand, GLS slope of the charge MSD from a lag of "
+            f"{self.lag_samples * self.sample_ps:g} ps on",
         )
 
     def haven_ratio(self, D_tracer: Estimate, li_density_per_A3: float, axis: int = Z) -> Estimate:

@@ -22,8 +22,9 @@ length of LLZO is some 0.5 A. Grains whose central third is not that far from th
 are too thin. What is left of the time before charge has piled up pulls the shares towards 1/2.
 
 A structure that ages between runs changes its own profile, which is then taken for a response.
-Runs at +E and -E of the same age cancel this; a field run against the production before it does
-not, and no error bar shows it.
+Of four runs or more a change in proportion to time is fitted beside the field and taken out; of
+fewer, runs at +E and -E one after the other keep what changes between them, a field run against the
+production before it keeps all of it, and no error bar shows either.
 """
 
 from __future__ import annotations
@@ -185,11 +186,11 @@ class VoltageDivider:
 def voltage_divider(runs: Sequence[FieldRun], boundaries_A: Planes) -> VoltageDivider:
     """Divide the applied voltage over the two boundaries.
 
-    Runs weigh the same, whatever their length: beside pairs of runs at +E and -E, one without a
-    field then drops out, and its age with it. The error is that of the blocks of each run.
+    Runs weigh the same, whatever their length. The error is that of the blocks of each run.
 
     Args:
-        runs: of one structure in one cell, at two fields or more, of which one may be zero.
+        runs: of one structure in one cell, one after another, at two fields or more, of which one
+            may be zero.
         boundaries_A: z of the boundary planes.
 
     Raises:
@@ -207,8 +208,7 @@ def voltage_divider(runs: Sequence[FieldRun], boundaries_A: Planes) -> VoltageDi
             "the runs differ in their cell or their bins",
             hint="give runs of one structure, continued at constant volume",
         )
-    deviation = fields - fields.mean()
-    weights = deviation / (deviation**2).sum()
+    weights = _weights(fields, np.array([_duration_ps(run) for run in runs]))
     bins = runs[0].batches.bins
     probes = [_probe(bins, window) for window in grain_centres(boundaries_A, bins.length_A)]
     induced = [_induced_V(run) for run in runs]
@@ -219,6 +219,21 @@ def voltage_divider(runs: Sequence[FieldRun], boundaries_A: Planes) -> VoltageDi
     one, two = (_response(1.0, probe.field_per_A, induced, weights) for probe in probes)
     whole = _profile(bins, probes[0], induced, weights)
     return VoltageDivider(shares=(first, second), grain_field=(one, two), potential=whole)
+
+
+def _duration_ps(run: FieldRun) -> float:
+    return len(run.batches.charge_e) * run.batches.batch_ps
+
+
+def _weights(fields: NDArray[np.float64], durations_ps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(runs,) weights of the slope in the field beside a constant and, of four runs, the age."""
+    age = np.cumsum(durations_ps) - durations_ps / 2
+    centred, scaled = fields / np.abs(fields).max(), age / age.max()
+    design = np.column_stack([np.ones(len(fields)), centred, scaled])
+    if len(fields) <= design.shape[1] or np.linalg.matrix_rank(design) < design.shape[1]:
+        design = design[:, :2]
+    slope: NDArray[np.float64] = np.linalg.pinv(design)[1] / np.abs(fields).max()
+    return slope
 
 
 class _Probe(NamedTuple):

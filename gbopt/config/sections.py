@@ -10,6 +10,7 @@ from gbopt.units import parse_quantity
 
 LAGS_PER_SEGMENT = 3
 """A time segment must be longer than this many lags, or its 2t displacements are one sample."""
+LEAST_FIELD_V_A = 1e-4
 FIELD_FRAMES = 40
 """Least frames of a run that a current is measured in: two in each of its batches."""
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -121,8 +122,8 @@ class FieldConfig(Section):
     fields_V_A: tuple[Annotated[float, Field(ge=-0.2, le=0.2)], ...] = Field((), max_length=6)
     """Fields applied one after another, V/A; none: this route is not run. Two magnitudes or more
     show whether the response is linear; at 1100 K it is where the field times the length of the
-    cell stays below some 1.7 V. A pair of +E and -E takes the ageing of the structure out of the
-    voltage at each boundary."""
+    cell stays below some 1.7 V. Give pairs of +E and -E, the second pair in the reverse order: then
+    what is odd in the field or changes with time drops out."""
     run_ps: Picoseconds = Field(60.0, gt=0, le=1e6)
     """Run under each field, its transient included, ps."""
     during: Literal["search", "confirm"] = "search"
@@ -132,8 +133,8 @@ class FieldConfig(Section):
     def _distinct(self) -> Self:
         if len(set(self.fields_V_A)) != len(self.fields_V_A):
             raise ValueError("fields_V_A: each field once")
-        if 0 in self.fields_V_A:
-            raise ValueError("fields_V_A: a field of 0 is what production has")
+        if any(abs(field) < LEAST_FIELD_V_A for field in self.fields_V_A):
+            raise ValueError(f"fields_V_A: no field below {LEAST_FIELD_V_A:g} V/A can be measured")
         return self
 
 
@@ -200,7 +201,7 @@ class ConfirmConfig(Section):
         low, high = 200.0, 3000.0
         if not all(low <= T <= high for T in self.temperatures_K):
             raise ValueError(f"temperatures_K: between {low:g} and {high:g} K")
-        if len(set(self.temperatures_K)) != len(self.temperatures_K):
+        if len({f"{T:g}" for T in self.temperatures_K}) != len(self.temperatures_K):
             raise ValueError("temperatures_K: each temperature once")
         return self
 

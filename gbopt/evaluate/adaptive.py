@@ -25,6 +25,8 @@ SURE = 0.995
 """One-sided confidence of inferiority."""
 SHARE_OVER_TIME = 0.5
 """Once the error over time is this part of the whole, a longer run hardly lowers the whole."""
+SEED_SCATTER_DEX = 0.1
+"""What other seeds of the geometry may differ by: two boundaries close by chance do not show it."""
 _ONE_SIGMA = 0.6827
 
 
@@ -62,5 +64,5 @@ def inferior(objective: Estimate, best: Incumbent) -> bool:
     if objective.bound == "upper":
         return False
     own = float(student_t.ppf(SURE, objective.n_eff - 1)) * objective.std_err
-    others = float(norm.ppf(SURE)) * best.std_dev
+    others = float(norm.ppf(SURE)) * math.hypot(best.std_dev, SEED_SCATTER_DEX)
     return objective.value - best.mean > math.hypot(own, others)

@@ -16,6 +16,7 @@ from gbopt.model.evaluation import QualityFlag
 from gbopt.model.observables import Estimate
 
 AGREE_SIGMAS = 3.0
+_COARSE = 0.25
 Observables = dict[str, Estimate]
 RATIOS = {
     "tracer": "resistance_ratio_tracer",
@@ -76,7 +77,12 @@ def agreement(observables: Observables) -> QualityFlag:
     said = ", ".join(f"{name} {estimate}" for name, estimate in found.items())
     apart = max((_apart(a, b) for a, b in combinations(found.values(), 2)), default=0.0)
     agree = apart < AGREE_SIGMAS
-    verdict = "they agree" if agree else f"they lie {apart:.1f} standard errors apart"
+    coarse = max((e.std_err / abs(e.value) for e in found.values()), default=0.0) > _COARSE
+    verdict = f"they lie {apart:.1f} standard errors apart"
+    if agree and not coarse:
+        verdict = "they agree"
+    elif agree:
+        verdict += ", which at such errors shows little"
     return route_flag(
         "routes_agree",
         ok=agree,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from gbopt.analysis.profile import TransportProfile
 from gbopt.analysis.statistics import combine
 from gbopt.analysis.transport import LiTransport
 from gbopt.config import CampaignConfig
-from gbopt.errors import EnvironmentProblem
+from gbopt.errors import EnvironmentProblem, MDError
 from gbopt.evaluate.cache import cache_folder, write_whole
 from gbopt.evaluate.energies import inherent_energy
 from gbopt.evaluate.fields import collective_lag_ps, follow_fields, formal_charges
@@ -32,7 +33,7 @@ from gbopt.model.observables import Estimate
 from gbopt.potentials.buckingham import Potential, get_potential
 from gbopt.provenance import content_key, derive_seed
 
-BULK_FORMAT = 3
+BULK_FORMAT = 4
 _BULK_BRANCH = 7_001  # spawn key of the bulk's seeds, apart from those of the trials
 
 
@@ -226,7 +227,10 @@ def _simulate_replica(
         at_fields = tuple(stage.conductivity for stage in follow_fields(run, config))
     motion = charge.result()
     relaxing = folder / f"replica-{replica}-energy"
-    energy = inherent_energy(crystal, frames, info.cell, config, relaxing) if frames else None
+    energy = None
+    with suppress(MDError):  # boundaries then go without an energy
+        if frames:
+            energy = inherent_energy(crystal, frames, info.cell, config, relaxing)
     return transport.result(), Replica(
         lattice_A=float(info.cell[0, 0]) / config.bulk.cells,
         collective=combine(

@@ -19,13 +19,14 @@ from gbopt.config import CampaignConfig
 from gbopt.crystal.neighbours import wrap
 from gbopt.errors import AnalysisError, EnvironmentProblem, GeometryError, MDError
 from gbopt.evaluate.adaptive import Incumbent
+from gbopt.evaluate.agreement import route_flag
 from gbopt.evaluate.bulk import BulkReference
 from gbopt.evaluate.energies import gb_energy, inherent_energy
-from gbopt.evaluate.fields import follow_fields
+from gbopt.evaluate.fields import FieldStage, follow_fields
 from gbopt.evaluate.meters import Measured, Meters
 from gbopt.geometry.build import build_bicrystal
 from gbopt.geometry.files import write_structure
-from gbopt.md.engine import Progress, run_md
+from gbopt.md.engine import MDRun, Progress, run_md
 from gbopt.md.libmpi import lammps_version
 from gbopt.md.protocol import boundary_stages
 from gbopt.model.bicrystal import Bicrystal
@@ -76,6 +77,7 @@ class _Notes:
     """Flags beside those of the measurement."""
     seconds: dict[str, float] = field(default_factory=dict)
     md_steps: int = 0
+    frames: int = 0
     segments: int = 0
     """Whole time segments of production."""
     ending: Ending | None = None
@@ -185,21 +187,40 @@ def _run(
         frame = np.empty((0, 3))
         for frame in _kept(drift_corrected(trajectory), trajectory.info, config, folder, notes):
             meters.add(frame)
+            notes.frames += 1
         if notes.ending is None:
             quenched.append(frame)
             notes.ending, notes.segments = "budget", config.analysis.segments
         # A pruned boundary is not worth its runs under a field.
-        stages = () if notes.ending == "inferior" else follow_fields(run, config)
+        stages = () if notes.ending == "inferior" else _fields(run, config, notes)
         notes.md_steps = sum(run.steps_done.values())
         notes.seconds["md"] = round(time.monotonic() - started, 2)
         notes.more_flags += (_temperature_flag(run.mean_temperature_K(), config.md.temperature_K),)
     _write_final(structure, trajectory.info.cell, frame, folder, notes)
     notes.conditions = _conditions(config, bulk, structure, trajectory.info.length_A, notes)
     notes.measured = meters.result(bulk, stages, notes.segments)
+    notes.artifacts |= meters.write_profiles(folder)
     if quenched and bulk.inherent_eV is not None:
         started = time.monotonic()
         _measure_energy(quenched, trajectory.info.cell, bulk.inherent_eV, config, folder, notes)
         notes.seconds["energy"] = round(time.monotonic() - started, 2)
+
+
+def _fields(run: MDRun, config: CampaignConfig, notes: _Notes) -> tuple[FieldStage, ...]:
+    """Follow the runs under fields; one that fails costs only the field route, and is flagged."""
+    try:
+        return follow_fields(run, config)
+    except (MDError, AnalysisError) as error:
+        notes.more_flags += (
+            route_flag(
+                "field_run",
+                ok=False,
+                measured=0,
+                limit=1,
+                message=f"no figures under a field: {error.message}.",
+            ),
+        )
+        return ()
 
 
 def _measure_energy(
@@ -219,9 +240,9 @@ def _measure_energy(
         measured.cell["gb_energy"] = gb_energy(energy, structure, crystal_eV, config)
     except MDError as error:
         notes.more_flags += (
-            QualityFlag(
-                name="energy",
-                level="warn",
+            route_flag(
+                "energy",
+                ok=False,
                 measured=0,
                 limit=1,
                 message=f"no boundary energy: {error.message} ({folder / 'energy'}).",
@@ -279,12 +300,11 @@ def _conditions(
     length_A: float,
     notes: _Notes,
 ) -> Conditions:
-    share = notes.segments / config.analysis.segments
     return Conditions(
         potential=config.md.potential,
         temperature_K=config.md.temperature_K,
         pressure_atm=config.md.pressure_atm,
-        production_ps=round(share * config.md.production_ps, 6),
+        production_ps=round((notes.frames - 1) * config.md.frame_ps, 6),
         lattice_A=bulk.lattice_A.value,
         composition=structure.formula,
         n_ions=structure.n_ions,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from gbopt.analysis.potential import ChargeProfile, VoltageDivider
 from gbopt.analysis.quality import transport_flags
 from gbopt.analysis.transport import LiTransport
 from gbopt.config import CampaignConfig
+from gbopt.errors import AnalysisError
 from gbopt.evaluate.adaptive import LEAST_SEGMENTS, Incumbent, ending
-from gbopt.evaluate.agreement import agreement, tracer_ratio
+from gbopt.evaluate.agreement import agreement, route_flag, tracer_ratio
 from gbopt.evaluate.bulk import BulkReference
 from gbopt.evaluate.fields import (
     FieldStage,
@@ -153,13 +154,22 @@ class Meters:
         ended_early = self._segments < self._config.analysis.segments
         cell = Cell(self._info.length_A, self._structure.core_width_A, self._boundaries)
         motion = self._charge.result(ended_early=ended_early)
-        collective = collective_route(motion, tracer, bulk, cell)
-        if not stages or self._at_rest is None:
+        collective = _or_flag("collective", lambda: collective_route(motion, tracer, bulk, cell))
+        rest = self._at_rest
+        if not stages or rest is None:
             return collective, NOT_RUN
-        at_rest = self._at_rest.result(ended_early=ended_early)
-        return collective, field_route(
-            self._config, stages, at_rest, tracer["conductivity_core_in_plane"], bulk, cell
+        driven = _or_flag(
+            "field",
+            lambda: field_route(
+                self._config,
+                stages,
+                rest.result(ended_early=ended_early),
+                tracer["conductivity_core_in_plane"],
+                bulk,
+                cell,
+            ),
         )
+        return collective, driven
 
     def _excess_length(self, bulk: BulkReference) -> Estimate:
         """Cell volume less that of bulk crystal with the same zirconium, over two areas."""
@@ -203,6 +213,16 @@ class Meters:
             {"z_A": z_A, "potential_per_field_A": potential_A, "err_A": potential_err_A},
         )
         return files | {"potential": "potential.csv"}
+
+
+def _or_flag(name: str, route: Callable[[], Route]) -> Route:
+    """A route beside the objective's that cannot be analysed costs only its own figures."""
+    try:
+        return route()
+    except AnalysisError as error:
+        message = f"the {name} route gives no figures: {error.message}."
+        flag = route_flag(f"{name}_route", ok=False, measured=0, limit=1, message=message)
+        return NOT_RUN._replace(flags=(flag,))
 
 
 def _write_csv(path: Path, columns: dict[str, NDArray[np.float64]]) -> None:

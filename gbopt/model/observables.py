@@ -58,7 +58,8 @@ QUANTITIES: dict[str, Quantity] = {
     "gb_resistivity": Quantity(
         "GB resistivity",
         "ohm cm",
-        "resistivity of the boundary phase over its nominal width w: ASR/w + bulk resistivity",
+        "tracer (Nernst-Einstein) resistivity of the boundary phase over its nominal width w: "
+        "ASR/w + bulk resistivity",
     ),
     "gb_resistivity_measured_width": Quantity(
         "GB resistivity over the measured width",
@@ -68,7 +69,8 @@ QUANTITIES: dict[str, Quantity] = {
     "area_specific_resistance": Quantity(
         "area-specific resistance",
         "ohm cm2",
-        "extra through-plane resistance of one boundary over bulk crystal, by the series law",
+        "extra through-plane resistance of one boundary over bulk crystal, by the series law; "
+        "tracer (Nernst-Einstein): the current itself meets less, by the Haven ratio",
     ),
     "blocking_factor": Quantity(
         "blocking factor", "", "GB resistivity over bulk resistivity, same potential and T"

@@ -96,7 +96,8 @@ class Confirmation:
         quantity = QUANTITIES[self.config.search.objective]
         found = [
             f"{quantity.label} at {self.config.md.temperature_K:g} K with "
-            f"{self.config.md.potential}, fresh seeds only. "
+            f"{self.config.md.potential}, tracer route, "
+            f"fresh seeds only ({self.resolved} runs resolved). "
             + (self.better.sentence if self.better else f"No comparison: {self.why_not}.")
         ]
         if self.scatter is not None:
@@ -106,6 +107,14 @@ class Confirmation:
                 f"error bars (95 % interval {low:.2g} to {high:.2g})."
             )
         return found
+
+    @property
+    def resolved(self) -> str:
+        """How many of the runs at the temperature of the search gave more than a bound."""
+        T = self.config.md.temperature_K
+        groups = [_group(self.results, role, T) for role in ROLES]
+        resolved = sum(len(_resolved(_objectives(group))) for group in groups)
+        return f"{resolved} of {sum(len(group) for group in groups)}"
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, as plain JSON."""
@@ -120,6 +129,7 @@ class Confirmation:
 def summarise(config: CampaignConfig, results: Results) -> Confirmation:
     """Compare the best boundary with the reference, and fit the ladders."""
     T = config.md.temperature_K
+    # Bounds included: those that would flatter the best are refused, not left out.
     best, reference = (_objectives(_group(results, role, T)) for role in ROLES)
     better, scatter, why_not = None, None, ""
     try:
@@ -143,16 +153,21 @@ def _group(results: Results, role: Role, temperature_K: float) -> list[Evaluatio
 
 
 def _objectives(group: Sequence[Evaluation]) -> list[Estimate]:
-    """Resolved objectives, log10; bounds cannot be averaged."""
+    """Objectives of the finished runs, log10."""
     found = (e.objective for e in group if e.status.finished)
-    return [objective for objective in found if objective is not None and not objective.bound]
+    return [objective for objective in found if objective is not None]
+
+
+def _resolved(estimates: Sequence[Estimate]) -> list[Estimate]:
+    """Those that are no bounds, which cannot be averaged."""
+    return [estimate for estimate in estimates if estimate.bound is None]
 
 
 def _row(role: Role, temperature_K: float, group: Sequence[Evaluation]) -> dict[str, Any]:
-    objectives = _objectives(group)
+    objectives = _resolved(_objectives(group))
     done = [e for e in group if e.status.finished]
     mean = combine(objectives, method="replicas") if objectives else None
-    asr = [e.observables["area_specific_resistance"] for e in done]
+    asr = _resolved([e.observables["area_specific_resistance"] for e in done])
     return {
         "boundary": role,
         "geometry": group[0].spec.label,
@@ -177,7 +192,9 @@ def _ladder(results: Results, roles: Sequence[Role], key: str, what: str) -> Lad
             if e.status.finished and key in e.observables
         ]
         if values:
-            points.append((T, _conductance(values)))
+            # All runs at one temperature quote one and the same bulk reference.
+            known = values[:1] if key == CRYSTAL[0] else values
+            points.append((T, _conductance(known)))
     try:
         return Ladder(roles[0], what, fit_arrhenius(points, quantity="conductivity"), "")
     except AnalysisError as error:
@@ -189,8 +206,7 @@ def _conductance(resistances: Sequence[Estimate]) -> Estimate:
     logs = [log_objective(r) for r in resistances]
     mean = combine(logs, method=f"one over: {resistances[0].method}; replicas")
     value = 10.0**-mean.value
-    # A resistance known from below is a conductance known from above.
-    bound: Bound = "upper" if any(log.bound for log in logs) else None
+    bound = _opposite({log.bound for log in logs} - {None})
     slope = value * math.log(10)
     return propagate(
         value,
@@ -199,6 +215,11 @@ def _conductance(resistances: Sequence[Estimate]) -> Estimate:
         method=mean.method,
         bound=bound,
     )
+
+
+def _opposite(bounds: set[Bound]) -> Bound:
+    """A resistance known from below is a conductance known from above, and the reverse."""
+    return "lower" if bounds == {"upper"} else "upper" if bounds else None
 
 
 def _ladder_row(ladder: Ladder, at_K: float) -> dict[str, Any]:

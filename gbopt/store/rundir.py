@@ -29,6 +29,12 @@ FORMAT = 1
 EVALUATION = "evaluation.json"
 PROGRESS = "progress.json"
 _DEFAULTS = CampaignConfig(name="defaults", question="what are the defaults?", seed=0).settings
+_UNDONE: dict[str, Any] = {
+    "adaptive.target_dex": 0.0,
+    "adaptive.prune": False,
+    "analysis.energy_frames": 0,
+}
+"""What folders made before these settings existed did not do: every run had its full length."""
 _PROGRESS_KEYS = {"trial", "label", "stage", "step", "steps"}
 _EVENT_KEYS = {"time_utc", "event"}
 # What a folder holds whose making was interrupted.
@@ -119,16 +125,18 @@ class RunFolder:
         resolved = self.path / "resolved.toml"
         config = parse_campaign(read_campaign(resolved), str(resolved))
         stored = _identity(self.path).get("settings", {})
-        # A setting that is newer than the folder was at its default when the folder was made.
-        before = _DEFAULTS | stored
+        # A setting newer than the folder was at what it stands for now, or was not done at all.
+        undone = {name: value for name, value in _UNDONE.items() if stored and name not in stored}
+        config = _with(config, undone)
+        before = _DEFAULTS | undone | stored
         changed = [name for name, value in config.settings.items() if before[name] != value]
         if changed:
             name = changed[0]
             raise RunFolderError(
                 f"{resolved}: '{name}' is {config.settings[name]!r}, but the finished "
                 f"evaluations were made with {before[name]!r}",
-                hint="only [run], the texts and the limits in [search] may change: undo the rest, "
-                "or start a new run",
+                hint="only [run], [confirm], the texts and the limits in [search] may change: "
+                "undo the rest, or start a new run",
             )
         return config
 
@@ -205,6 +213,15 @@ class RunFolder:
     def study_lock(self) -> FileLock:
         """Lock around proposing and telling, shared by the workers of a campaign."""
         return FileLock(self.path / ".study.lock", timeout=600)
+
+
+def _with(config: CampaignConfig, settings: dict[str, Any]) -> CampaignConfig:
+    """The campaign with other values of settings such as ``adaptive.prune``."""
+    for name, value in settings.items():
+        section, field = name.split(".")
+        changed = getattr(config, section).model_copy(update={field: value})
+        config = config.model_copy(update={section: changed})
+    return config
 
 
 def _identity(path: Path) -> dict[str, Any]:

@@ -50,8 +50,8 @@ class Result(NamedTuple):
     state: Literal["complete", "pruned", "failed"]
     value: float | None
     """The objective; None for a failure."""
-    segments: int = 0
-    """Time segments of production after which a pruned trial ended."""
+    after_ps: int = 0
+    """Production after which a pruned trial ended, ps: its step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ _RESULT_STATES = {
 def _pruned_at(result: Result) -> dict[int, float]:
     if result.state != "pruned" or result.value is None:
         return {}
-    return {result.segments: result.value}
+    return {result.after_ps: result.value}
 
 
 def _record(trial: FrozenTrial, order: int | None) -> TrialRecord:

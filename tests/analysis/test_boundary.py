@@ -132,8 +132,8 @@ def test_bulk_at_another_lag_is_refused(bulk: BulkTransport) -> None:
     ("measured", "expected"),
     [
         ((100.0, 10.0, None), (2.0, 0.1 / math.log(10), None)),
-        ((5.0, 10.0, None), (1.0, 0.43, "upper")),
-        ((-5.0, 10.0, None), (1.0, 0.43, "upper")),
+        ((5.0, 10.0, None), (math.log10(5 + 21.3185), 0.43, "upper")),
+        ((-5.0, 10.0, None), (math.log10(21.3185), 0.43, "upper")),
         ((1000.0, 100.0, "lower"), (3.0, 0.1 / math.log(10), "lower")),
         ((100.0, 200.0, "lower"), (2.0, 2.0 / math.log(10), "lower")),
     ],

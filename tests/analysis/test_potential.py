@@ -146,6 +146,22 @@ def test_a_pair_of_fields_cancels_the_age_of_the_run_without_one() -> None:
     assert abs(mistaken.shares[0].value - cell.shares[0]) > 1.0
 
 
+def test_a_steady_change_with_time_is_taken_out_of_four_runs() -> None:
+    """The dipole at the first boundary grows from run to run besides following the field."""
+    fields, growth = (0.02, -0.02, -0.01, 0.01), 0.01
+
+    def run(index: int, field: float) -> FieldRun:
+        moment = 0.1 * field / FIELD_V_A + growth * index
+        return FieldRun(field, varying(np.full(BATCHES, moment)), 0.0)
+
+    aged = [run(index, field) for index, field in enumerate(fields)]
+    still = [run(0, field) for field in fields]
+    expected = values(voltage_divider(still, PLANES).shares)
+    assert values(voltage_divider(aged, PLANES).shares) == pytest.approx(expected, abs=1e-9)
+    two = values(voltage_divider(aged[:2], PLANES).shares)
+    assert abs(two[0] - expected[0]) > 0.005
+
+
 def varying(moments_e_A: Floats) -> ChargeBatches:
     """Charges that make a dipole at the first boundary, one moment in each batch."""
     charge_e = np.zeros((BATCHES, 40))

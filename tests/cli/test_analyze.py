@@ -95,7 +95,7 @@ def test_msd_of_li_is_written(files, tmp_path):
         assert msd[f"msd_{axis}_A2"][short] == pytest.approx(2 * D * lag_ps[short], rel=0.15)
     total = sum(msd[f"msd_{axis}_A2"] for axis in "xyz")
     assert msd["msd_A2"] == pytest.approx(total, rel=1e-6)
-    along_x = msd_of(files["along x"], tmp_path / "new" / "x.csv", "--normal", "x")
+    along_x = msd_of(files["along x"], tmp_path / "x.csv", "--normal", "x")
     for axis, named in {"x": "y", "y": "z", "z": "x"}.items():
         assert along_x[f"msd_{named}_A2"] == pytest.approx(msd[f"msd_{axis}_A2"], rel=1e-4)
 

@@ -74,6 +74,10 @@ def test_production_ends_at_the_target_error_the_budget_or_sure_inferiority(bulk
     assert whole.failure is None
     assert (whole.ending, whole.conditions.production_ps) == ("budget", 0.72)
     assert frames(tmp_path / "whole").shape[0] == 73
+    for name in ("profiles.csv", "charge.csv", "potential.csv", "final.extxyz"):
+        assert name in whole.artifacts.values()
+        assert (tmp_path / "whole" / name).stat().st_size > 1000
+    assert "gb_energy" in whole.observables
 
     short = run(tmp_path / "short", bulk, target=1)
     assert (short.ending, short.conditions.production_ps) == ("target", 0.48)

@@ -1,0 +1,67 @@
+"""What runs of a confirmation come to, without running any."""
+
+import pytest
+
+from gbopt.campaign.confirm import Rung
+from gbopt.evaluate.candidate import Job
+from gbopt.model.observables import Estimate
+from gbopt.report.confirmation import _conductance, summarise
+from tests.report.factory import config, estimate, finished
+
+
+def rung(role, temperature_K, replica, evaluation):
+    job = Job(number=0, replicate=replica, requested={}, params={}, spec=evaluation.spec)
+    return Rung(role, temperature_K, replica, job), evaluation
+
+
+def results(best, reference, bound=None):
+    """Values of log10 of the objective at 1100 K; the last of the best may be a bound."""
+    found = []
+    for role, values in (("best", best), ("reference", reference)):
+        for replica, value in enumerate(values):
+            last = role == "best" and replica == len(values) - 1
+            evaluation = finished(replica, value, 0.02, bound=bound if last else None)
+            rho = estimate(1.0, 0.05, "ohm cm")
+            observables = evaluation.observables | {"bulk_resistivity": rho}
+            evaluation = evaluation.model_copy(update={"observables": observables})
+            found.append(rung(role, 1100.0, replica, evaluation))
+    return found
+
+
+def test_the_best_is_better_where_its_replicas_are():
+    found = summarise(config(), results((1.0, 1.02, 0.98), (1.3, 1.34, 1.32)))
+    assert found.better is not None
+    assert found.better.factor == pytest.approx(10**0.32, rel=0.01)
+    assert "better beyond seed noise" in found.sentences()[0]
+    assert "6 of 6 runs resolved" in found.sentences()[0]
+
+
+def test_a_replica_of_the_best_that_is_only_bounded_from_below_is_not_left_out():
+    found = summarise(config(), results((1.0, 1.02, 2.0), (1.3, 1.34, 1.32), bound="lower"))
+    assert found.better is None
+    assert "No comparison" in found.sentences()[0]
+    assert found.rows()[0]["resolved"] == "2 of 3"
+
+
+def test_the_bulk_reference_counts_once_at_each_temperature():
+    runs = results((1.0, 1.02, 0.98), (1.3, 1.34, 1.32))
+    hotter = [(r._replace(temperature_K=1200.0), e) for r, e in runs]
+    (bulk,) = (
+        ladder for ladder in summarise(config(), runs + hotter).ladders if ladder.of == "bulk"
+    )
+    # ln sigma of two temperatures, each with the 5 % of the one reference: not with less.
+    one = _conductance([estimate(1.0, 0.05, "ohm cm")])
+    assert one.std_err == pytest.approx(0.05, rel=0.01)
+    step = 1 / 8.617333e-5 * (1 / 1100 - 1 / 1200)
+    assert bulk.fit.Ea_eV.std_err == pytest.approx(0.05 * 2**0.5 / step, rel=0.02)
+
+
+@pytest.mark.parametrize(("bound", "expected"), [("lower", "upper"), (None, None)])
+def test_the_bound_of_a_conductance_is_that_of_the_resistance_upside_down(bound, expected):
+    one = Estimate(value=2e-6, std_err=2e-7, unit="ohm cm2", n_eff=5, method="", bound=bound)
+    assert _conductance([one, one]).bound == expected
+
+
+def test_a_resistance_lost_in_noise_bounds_the_conductance_from_below():
+    lost = Estimate(value=1e-8, std_err=3e-8, unit="ohm cm2", n_eff=5, method="")
+    assert _conductance([lost, lost]).bound == "lower"
