@@ -24,6 +24,8 @@ _COORDINATES = (
     (("x", "y", "z"), False, False),
     (("xs", "ys", "zs"), True, False),
 )
+# Of the time units of LAMMPS's styles in Angstrom.
+_PS = {"metal": 1.0, "real": 1e-3}
 _IMAGES = ("ix", "iy", "iz")
 
 Block = dict[str, tuple[list[str], list[str]]]
@@ -43,6 +45,10 @@ class Snapshot(NamedTuple):
     step: int
     periodic: bool
     unwrapped: bool
+    time: float | None = None
+    """When it was, where the file says."""
+    time_unit_ps: float | None = None
+    """Unit of that, where the file says."""
 
 
 def open_text(path: Path) -> IO[str]:
@@ -110,7 +116,26 @@ def snapshot(block: Block, types: Sequence[str] | None) -> Snapshot:
         periodic=block["BOX BOUNDS"][0][-3:] == ["pp"] * 3,
         # Without ids the order may change unseen: the length of the steps then tells.
         unwrapped=bool(ids) and (unwrapped or bool(images)),
+        time=float(block["TIME"][1][0]) if "TIME" in block else None,
+        time_unit_ps=_time_unit_ps(block),
     )
+
+
+def _time_unit_ps(block: Block) -> float | None:
+    """Unit of time, ps; LAMMPS writes it with the first frame of a file.
+
+    Raises:
+        AnalysisError: units in which lengths are not Angstrom.
+    """
+    if "UNITS" not in block:
+        return None
+    units = block["UNITS"][1][0].strip()
+    if units not in _PS:
+        raise AnalysisError(
+            f"the dump is in LAMMPS units {units}, but lengths must be in Angstrom",
+            hint="analyse a run in units metal or real",
+        )
+    return _PS[units]
 
 
 def _column(columns: list[str], *names: str) -> int:

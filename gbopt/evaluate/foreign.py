@@ -64,7 +64,7 @@ def read_trajectory(
             f"{path} holds {n_frames} complete frame{'' if n_frames == 1 else 's'}",
             hint="give a trajectory: motion needs two frames or more",
         )
-    frames = _consistent(_snapshots(path, types, topology))
+    frames = _consistent(_snapshots(path, types, topology), frame_interval_ps)
     first = next(frames)
     axes = np.roll(np.arange(3), -1 - "xyz".index(normal))
     info = TrajectoryInfo(
@@ -107,11 +107,25 @@ def _upright(first: Snapshot, axes: NDArray[np.intp], normal: Normal) -> NDArray
     return cell
 
 
-def _consistent(frames: Iterator[Snapshot]) -> Iterator[Snapshot]:
+def _require_interval(first: Snapshot, second: Snapshot, given_ps: float) -> None:
+    """Refuse another interval than the file's own, where it tells time and unit."""
+    if first.time is None or second.time is None or first.time_unit_ps is None:
+        return
+    found_ps = (second.time - first.time) * first.time_unit_ps
+    if not math.isclose(found_ps, given_ps, rel_tol=1e-3):
+        raise AnalysisError(
+            f"the file says that its frames are {found_ps:g} ps apart, not {given_ps:g} ps",
+            hint=f"give --interval '{found_ps:g} ps'",
+        )
+
+
+def _consistent(frames: Iterator[Snapshot], frame_interval_ps: float) -> Iterator[Snapshot]:
     """Sort the ions of each frame by id, and refuse frames that do not continue the first."""
     first, stride = _sorted(next(frames)), 0
     yield first
     for number, frame in enumerate(map(_sorted, frames), start=1):
+        if number == 1:
+            _require_interval(first, frame, frame_interval_ps)
         stride = stride or frame.step - first.step
         if stride <= 0 or frame.step != first.step + number * stride:
             raise AnalysisError(

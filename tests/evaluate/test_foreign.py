@@ -195,11 +195,37 @@ def test_bounding_box_of_an_oblique_box() -> None:
 
 def test_compressed_files_and_headers_with_units_and_time(tmp_path) -> None:
     plain = dump(tmp_path / "run.dump", walkers(4))
-    text = plain.read_text().replace("ITEM: TIMESTEP", "ITEM: TIME\n0.5\nITEM: TIMESTEP")
     packed = tmp_path / "run.dump.gz"
     with gzip.open(packed, "wt") as handle:
-        handle.write("ITEM: UNITS\nmetal\n" + text)
+        handle.write("ITEM: UNITS\nmetal\n" + timed(plain.read_text(), FRAME_PS))
     assert np.array_equal(drained(packed), drained(plain))
+
+
+def timed(text: str, interval: float) -> str:
+    """The text of a dump with the time of each frame."""
+    first, *frames = text.split("ITEM: TIMESTEP")
+    return first + "".join(
+        f"ITEM: TIME\n{index * interval}\nITEM: TIMESTEP{frame}"
+        for index, frame in enumerate(frames)
+    )
+
+
+@pytest.mark.parametrize(("units", "interval"), [("metal", FRAME_PS), ("real", 1000 * FRAME_PS)])
+def test_the_interval_is_held_against_the_time_in_the_file(units, interval, tmp_path) -> None:
+    path = dump(tmp_path / "run.dump", walkers(4))
+    text = path.read_text()
+    path.write_text(f"ITEM: UNITS\n{units}\n" + timed(text, interval))
+    assert len(drained(path)) == 4
+    path.write_text(f"ITEM: UNITS\n{units}\n" + timed(text, 2 * interval))
+    with pytest.raises(AnalysisError, match=r"0\.2 ps apart, not 0\.1 ps"):
+        drained(path)
+
+
+def test_units_without_angstrom_are_refused(tmp_path) -> None:
+    path = dump(tmp_path / "run.dump", walkers(4))
+    path.write_text("ITEM: UNITS\nlj\n" + path.read_text())
+    with pytest.raises(AnalysisError, match="units lj"):
+        drained(path)
 
 
 def test_types_overrule_the_element_column(tmp_path) -> None:
