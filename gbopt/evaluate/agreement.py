@@ -90,8 +90,8 @@ def agreement(observables: Observables) -> QualityFlag:
         limit=AGREE_SIGMAS,
         message=f"resistance of the cell over bulk crystal: {said or 'not resolved'}; "
         + (verdict if len(found) > 1 else "no second route to compare with")
-        + ". The tracer route is the objective, since it has the smallest error for a given run "
-        "and needs no run of its own.",
+        + ". The tracer route is the objective: it needs no run of its own, and took the least "
+        "MD for a given error on the boundary that all three were tried on.",
     )
 
 

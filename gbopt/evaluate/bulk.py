@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +55,8 @@ class BulkReference(BaseModel):
     """Conductivity under each field of the campaign, mean of the replicas, S/cm."""
     inherent_eV: Estimate | None = None
     """Mean energy of quenched frames, per formula unit, eV; None where none were quenched."""
+    energy_failure: str = ""
+    """Why there is none, where quenching failed."""
     production_ps: float
     n_ions: int
     seconds: float
@@ -151,6 +152,8 @@ class Replica(BaseModel):
     at_fields: tuple[Estimate, ...]
     inherent_eV: Estimate | None = None
     """Mean energy of quenched frames, per formula unit."""
+    energy_failure: str
+    """Why there is none; empty where none was asked for."""
 
 
 def _run_replicas(
@@ -227,10 +230,12 @@ def _simulate_replica(
         at_fields = tuple(stage.conductivity for stage in follow_fields(run, config))
     motion = charge.result()
     relaxing = folder / f"replica-{replica}-energy"
-    energy = None
-    with suppress(MDError):  # boundaries then go without an energy
+    energy, energy_failure = None, ""
+    try:
         if frames:
             energy = inherent_energy(crystal, frames, info.cell, config, relaxing)
+    except MDError as error:  # the run itself is not lost; boundaries go without an energy
+        energy_failure = error.message
     return transport.result(), Replica(
         lattice_A=float(info.cell[0, 0]) / config.bulk.cells,
         collective=combine(
@@ -238,6 +243,7 @@ def _simulate_replica(
         ),
         at_fields=at_fields,
         inherent_eV=_per_unit(energy, crystal),
+        energy_failure=energy_failure,
     )
 
 
@@ -290,6 +296,7 @@ def _summarise(
             for same_field in zip(*(replica.at_fields for replica in replicas), strict=True)
         ),
         inherent_eV=_together([replica.inherent_eV for replica in replicas]),
+        energy_failure="; ".join(filter(None, (replica.energy_failure for replica in replicas))),
         production_ps=config.bulk.production_ps,
         n_ions=192 * config.bulk.cells**3,
         seconds=round(seconds, 1),

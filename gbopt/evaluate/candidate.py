@@ -204,6 +204,9 @@ def _run(
         started = time.monotonic()
         _measure_energy(quenched, trajectory.info.cell, bulk.inherent_eV, config, folder, notes)
         notes.seconds["energy"] = round(time.monotonic() - started, 2)
+    elif quenched:
+        why = bulk.energy_failure or "the bulk reference was made without quenched energies"
+        notes.more_flags += (_no_energy(why),)
 
 
 def _fields(run: MDRun, config: CampaignConfig, notes: _Notes) -> tuple[FieldStage, ...]:
@@ -239,15 +242,12 @@ def _measure_energy(
         energy = inherent_energy(structure, frames, cell, config, folder / "energy")
         measured.cell["gb_energy"] = gb_energy(energy, structure, crystal_eV, config)
     except MDError as error:
-        notes.more_flags += (
-            route_flag(
-                "energy",
-                ok=False,
-                measured=0,
-                limit=1,
-                message=f"no boundary energy: {error.message} ({folder / 'energy'}).",
-            ),
-        )
+        notes.more_flags += (_no_energy(f"{error.message} ({folder / 'energy'})"),)
+
+
+def _no_energy(why: str) -> QualityFlag:
+    message = f"no boundary energy: {why}."
+    return route_flag("energy", ok=False, measured=0, limit=1, message=message)
 
 
 def _kept(

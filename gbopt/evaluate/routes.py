@@ -170,13 +170,14 @@ def zero_field(
             "field.fields_V_A two.",
         )
     response = linear_response(found)
-    linear = "is linear" if response.ok else "is not linear: lower field.fields_V_A"
+    sigmas = f"curvature {response.nonlinearity:.1f} standard errors from zero"
+    linear = "shows no curvature" if response.ok else "is not linear: lower field.fields_V_A"
     flag = route_flag(
         "field_linear",
         ok=response.ok,
         measured=response.nonlinearity,
         limit=2.0,
-        message=f"the response to the fields {linear}.",
+        message=f"the response to the fields {linear} ({sigmas}).",
     )
     # The extrapolation, not the pooled mean: fields that pass the check may still read high.
     return response.conductivity, flag

@@ -227,7 +227,7 @@ def run_md(
     Args:
         structure: the ions and their cell.
         potential: how they interact.
-        stages: what to do, the last one being production.
+        stages: what to do, one after another.
         md: time step, frame interval, cut-offs.
         folder: where request, start and log are written (made if need be).
         stall_s: silence after which the child is given up.

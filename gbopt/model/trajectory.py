@@ -20,7 +20,7 @@ class TrajectoryInfo:
     frame_interval_ps: float
     """Time between two frames, ps."""
     n_frames: int
-    """Number of frames that will come."""
+    """Number of frames announced; a run that is ended early has fewer."""
     temperature_K: float
     """Target temperature of the thermostat, K."""
     length_err_A: float = 0.0
