@@ -21,8 +21,9 @@ FORMAL_CHARGES = (1, 3, 4, -2)
 class Bicrystal:
     """A periodic cell of ions; with ``boundaries_A`` empty it is a single crystal.
 
-    The cell is in LAMMPS form: ``a`` along x (the tilt axis), ``b`` in the xy plane,
-    ``c`` along z, the boundary normal. Rows are cell vectors (ASE's convention).
+    The cell is in LAMMPS form: ``a`` along x (the axis of rotation where it lies in the plane),
+    ``b`` in the xy plane, ``c`` along z, the boundary normal. Rows are cell vectors (ASE's
+    convention). A network of columnar grains has boundaries across y as well.
     """
 
     positions: NDArray[np.float64]
@@ -32,9 +33,9 @@ class Bicrystal:
     sites: NDArray[np.float64]
     """(n, 3) A: the ideal crystal site each La, Zr and O was built on (Li: its position)."""
     species: NDArray[np.int8]
-    """(n,) index into SPECIES."""
+    """(n,) index into ``elements``."""
     grain: NDArray[np.int8]
-    """(n,) 0 or 1: the grain an ion was built in."""
+    """(n,) the grain an ion was built in, from 0."""
     core: NDArray[np.bool_]
     """(n,) True in the slabs whose structure is to be disordered."""
     boundaries_A: tuple[float, ...]
@@ -43,10 +44,16 @@ class Bicrystal:
     """Nominal width: thickness of the disordered slab on each boundary, A."""
     lattice_A: float
     """Lattice parameter the grains were built with, A."""
+    elements: tuple[str, ...] = SPECIES
+    """Element of each species; those of LLZO come first where it is the host."""
+    formal_charges_e: tuple[int, ...] = FORMAL_CHARGES
+    """Formal charge of each species, e."""
+    cross_boundaries_A: tuple[float, ...] = ()
+    """y of the boundary planes of a network that are perpendicular to ``boundaries_A``, A."""
     ledger: dict[str, int] = field(default_factory=dict)
-    """Oxide units taken away to resolve overlaps, such as {"Li2O": 2}."""
+    """Neutral units taken away to resolve overlaps, such as {"Li2O": 2}; negative: added."""
     provenance: dict[str, Any] = field(default_factory=dict)
-    """How it was built: specification, termination offsets, translation, seed."""
+    """How it was built: specification, angles, strain, cuts, translation, seed."""
 
     @property
     def n_ions(self) -> int:
@@ -57,12 +64,17 @@ class Bicrystal:
     def counts(self) -> dict[str, int]:
         """Ions of each species."""
         tally = Counter(self.species.tolist())
-        return {name: tally.get(i, 0) for i, name in enumerate(SPECIES)}
+        return {name: tally.get(i, 0) for i, name in enumerate(self.elements)}
 
     @property
     def charge_e(self) -> int:
         """Sum of the formal charges, e."""
-        return int(np.array(FORMAL_CHARGES)[self.species].sum())
+        return int(np.array(self.formal_charges_e)[self.species].sum())
+
+    @property
+    def junctions_A(self) -> tuple[tuple[float, float], ...]:
+        """(y, z) of the lines along x in which the boundaries of a network meet, A."""
+        return tuple((y, z) for y in self.cross_boundaries_A for z in self.boundaries_A)
 
     @property
     def area_A2(self) -> float:
