@@ -87,7 +87,8 @@ def plan(campaign: Campaign) -> list[Rung]:
 def specifications(best: GBSpec) -> dict[Role, GBSpec]:
     """The best boundary, and the conventional one of the same mean plane and width."""
     plane = _REFERENCE_PLANES[best.mean_plane]
-    return {"best": best, "reference": best.model_copy(update={"plane": plane})}
+    fields = best.model_dump(exclude={"plane", "misorientation_deg"})
+    return {"best": best, "reference": GBSpec(plane=plane, **fields)}
 
 
 def temperatures(config: CampaignConfig) -> tuple[float, ...]:

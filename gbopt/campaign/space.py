@@ -7,10 +7,15 @@ from functools import cached_property
 
 from gbopt.config import CampaignConfig
 from gbopt.errors import ConfigError
-from gbopt.geometry.lattice import Tilt, ions_of, layer_spacing, tilts
+from gbopt.crystal.known import get_crystal
+from gbopt.geometry.catalog import Entry, catalog
+from gbopt.model.crystal import Crystal
 from gbopt.model.spec import GBSpec
 from gbopt.potentials.buckingham import get_potential
 from gbopt.search.space import Dimension, Params, SearchSpace
+
+# Low-index planes that symmetric tilts about [001] are tilted from.
+_MEAN_PLANES = {"100": (1, 0, 0), "110": (1, 1, 0)}
 
 
 @dataclass(frozen=True)
@@ -32,13 +37,18 @@ class GBSpace:
         return get_potential(self.config.md.potential).lattice_A
 
     @cached_property
-    def geometries(self) -> dict[tuple[str, float, int], tuple[Tilt, int]]:
+    def crystal(self) -> Crystal:
+        """What the grains are made of."""
+        return get_crystal("c-LLZO")
+
+    @cached_property
+    def geometries(self) -> dict[tuple[str, float, int], tuple[Entry, int]]:
         """Tilt and ion count by (mean plane, misorientation in deg, width in layers)."""
         geometry = self.config.geometry
-        found: dict[tuple[str, float, int], tuple[Tilt, int]] = {}
+        found: dict[tuple[str, float, int], tuple[Entry, int]] = {}
         for tilt in self._tilts():
             for width in range(geometry.width_layers[0], geometry.width_layers[1] + 1):
-                ions = ions_of(tilt, width, geometry.crystal_A, self.lattice_A)
+                ions = tilt.ions(self.crystal, width, geometry.crystal_A, self.lattice_A)
                 key = (tilt.mean_plane, round(tilt.misorientation_deg, 4), width)
                 # Two planes of one angle and mean plane do not occur; the smaller would win.
                 if ions <= geometry.max_ions and ions < found.get(key, (tilt, ions + 1))[1]:
@@ -52,16 +62,30 @@ class GBSpace:
             )
         return found
 
-    def _tilts(self) -> list[Tilt]:
+    def _tilts(self) -> list[Entry]:
         geometry = self.config.geometry
-        thinnest = min(
-            geometry.crystal_A + geometry.width_layers[0] * layer_spacing(plane, self.lattice_A)
-            for plane in geometry.mean_plane
+        thinnest_A = geometry.crystal_A + geometry.width_layers[0] * self.lattice_A * min(
+            self.crystal.layer_spacing_a(plane) for plane in _MEAN_PLANES.values()
         )
-        # Two grains of 192 ions to a^3 of area times thickness bound the in-plane cell.
-        largest = geometry.max_ions * self.lattice_A / (2 * 192 * thinnest)
-        low, high = geometry.misorientation_deg
-        return [t for t in tilts(low, high, largest) if t.mean_plane in geometry.mean_plane]
+        # Two grains of at least this thickness bound the in-plane cell.
+        per_a3 = self.crystal.ions_per_primitive / self.crystal.cells_a3
+        largest_a2 = geometry.max_ions * self.lattice_A / (2 * per_a3 * thinnest_A)
+        found = catalog(
+            self.crystal,
+            kinds=("symmetric tilt",),
+            axes=((0, 0, 1),),
+            range_deg=geometry.misorientation_deg,
+            max_area_a2=largest_a2,
+        )
+        return [tilt for tilt in found if tilt.mean_plane in geometry.mean_plane]
+
+    @property
+    def longest_cell_A(self) -> float:
+        """Length of the thickest cells along the normal, about."""
+        geometry = self.config.geometry
+        layer_a = max(self.crystal.layer_spacing_a(_MEAN_PLANES[p]) for p in geometry.mean_plane)
+        core_A = geometry.width_layers[1] * layer_a * self.lattice_A
+        return 2 * (geometry.crystal_A + core_A)
 
     @cached_property
     def search_space(self) -> SearchSpace:
@@ -102,12 +126,7 @@ class GBSpace:
             int(params["width_layers"]),
         )
         tilt, _ = self.geometries[key]
-        return GBSpec(
-            plane=(tilt.plane[0], tilt.plane[1], 0),
-            width_layers=key[2],
-            crystal_A=self.config.geometry.crystal_A,
-            seed=seed,
-        )
+        return tilt.spec(self.crystal, key[2], self.config.geometry.crystal_A, seed)
 
 
 def _params(key: tuple[str, float, int]) -> Params:

@@ -34,6 +34,7 @@ def build(
     ] = 0,
 ) -> None:
     """Build one symmetric tilt boundary about [001] and write it to a file."""
+    from gbopt.crystal.known import get_crystal
     from gbopt.geometry.build import build_bicrystal
     from gbopt.geometry.files import check_suffix, write_structure
     from gbopt.geometry.gate import check
@@ -41,7 +42,7 @@ def build(
     check_suffix(out)
     spec = _spec(plane, width_layers, crystal, seed)
     structure = build_bicrystal(spec, lattice)
-    gate = check(structure)
+    gate = check(structure, get_crystal(spec.crystal))
     write_structure(structure, out)
     typer.echo(f"{spec.label}  key {spec.key}")
     typer.echo(

@@ -141,10 +141,7 @@ def _warnings(config: CampaignConfig) -> list[str]:
 
 def _volts(config: CampaignConfig) -> float:
     """Highest voltage that the fields put over a cell."""
-    from gbopt.geometry.lattice import layer_spacing
-    from gbopt.potentials.buckingham import get_potential
+    from gbopt.campaign.space import GBSpace
 
-    lattice_A = get_potential(config.md.potential).lattice_A
-    layer_A = max(layer_spacing(plane, lattice_A) for plane in config.geometry.mean_plane)
-    length_A = 2 * (config.geometry.crystal_A + config.geometry.width_layers[1] * layer_A)
+    length_A = GBSpace(config).longest_cell_A
     return length_A * max((abs(field) for field in config.field.fields_V_A), default=0.0)

@@ -14,12 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gbopt.model.bicrystal import LA, LI, ZR, O
+from gbopt.model.bicrystal import FORMAL_CHARGES, LA, LI, SPECIES, ZR, O
+from gbopt.model.crystal import Crystal, Sites
 
 CUBIC_A = 12.9827
-FORMULA_UNITS_PER_CELL = 8
-FRAMEWORK_PER_CELL = 136  # La24 Zr16 O96
-LI_PER_CELL = 56
 TETRAGONAL_A, TETRAGONAL_C = 13.23607, 12.701706
 
 _CUBIC_FRAMEWORK = (
@@ -29,6 +27,7 @@ _CUBIC_FRAMEWORK = (
 )
 _CUBIC_LI_24D = (3 / 8, 0.0, 1 / 4)
 _CUBIC_LI_96H = (0.0959, 0.6922, 0.5731)
+_BODY_CENTRED = ((2, 0, 0), (0, 2, 0), (1, 1, 1))  # doubled
 _TETRAGONAL = (
     (LI, (0.08052, 0.16247, 0.93086)),
     (LI, (0.18121, 0.18121, 0.75)),
@@ -40,6 +39,19 @@ _TETRAGONAL = (
     (O, (0.05496, 0.10244, 0.09067)),
     (O, (0.15082, 0.22323, 0.57124)),
 )
+
+# Shortest distances in A over 41 DFT-relaxed LLZO boundaries (W. Xie et al., Adv. Energy
+# Mater. 2023, doi 10.1002/aenm.202304230), in the order Li, La, Zr, O.
+RELAXED_MINIMUM_A = np.array(
+    [
+        [2.02, 2.64, 2.52, 1.77],
+        [2.64, 3.35, 3.24, 2.15],
+        [2.52, 3.24, 3.33, 1.94],
+        [1.77, 2.15, 1.94, 2.56],
+    ]
+)
+# Two 24d sites on one octahedron are 3.98 A apart; no two of the occupied ones are.
+_LINKED_A = 4.1
 
 
 class CubicSites(NamedTuple):
@@ -69,15 +81,61 @@ def cubic_sites() -> CubicSites:
 
 
 @lru_cache(maxsize=1)
-def primitive_sites() -> CubicSites:
-    """One of each pair of sites that the body-centring relates: half of ``cubic_sites``."""
+def cubic_llzo() -> Crystal:
+    """Cubic LLZO with lithium disordered over 24d (a third) and 96h (a half).
+
+    A lithium ion on a tetrahedral 24d site excludes the octahedral positions 1.60 A away, and an
+    octahedron holds one ion at most. With a third of the tetrahedra, no two on one octahedron,
+    there is room for one ion in every octahedron: 8 + 48 = 56 in a cubic cell, Li7.
+    """
     sites = cubic_sites()
     chosen = _half(sites.framework)
-    return CubicSites(
+    octahedra = sites.octahedral[_half(sites.octahedral.mean(axis=1))]
+    return Crystal(
+        name="c-LLZO",
+        elements=SPECIES,
+        formal_charges_e=FORMAL_CHARGES,
+        lattice_A=CUBIC_A,
+        shape_a=np.eye(3),
+        primitive=_BODY_CENTRED,
+        denominator=2,
         framework=sites.framework[chosen],
         species=sites.species[chosen],
-        tetrahedral=sites.tetrahedral[_half(sites.tetrahedral)],
-        octahedral=sites.octahedral[_half(sites.octahedral.mean(axis=1))],
+        shortest_A=RELAXED_MINIMUM_A,
+        mobile=LI,
+        mobile_sites=(
+            Sites("24d", sites.tetrahedral[_half(sites.tetrahedral)], 1 / 3, _LINKED_A / CUBIC_A),
+            Sites("96h", octahedra.reshape(-1, 3), 1 / 2),
+        ),
+    )
+
+
+@lru_cache(maxsize=1)
+def tetragonal_llzo() -> Crystal:
+    """Tetragonal LLZO: every lithium site full."""
+    shape = np.diag([1.0, 1.0, TETRAGONAL_C / TETRAGONAL_A])
+    orbits = [(kind, _orbit(142, xyz)) for kind, xyz in _TETRAGONAL]
+    orbits = [(kind, orbit[_half(orbit)]) for kind, orbit in orbits]
+    return Crystal(
+        name="t-LLZO",
+        elements=SPECIES,
+        formal_charges_e=FORMAL_CHARGES,
+        lattice_A=TETRAGONAL_A,
+        shape_a=shape,
+        primitive=_BODY_CENTRED,
+        denominator=2,
+        framework=np.concatenate([orbit for kind, orbit in orbits if kind != LI]),
+        species=np.concatenate(
+            [np.full(len(o), kind, dtype=np.int8) for kind, o in orbits if kind != LI]
+        ),
+        shortest_A=RELAXED_MINIMUM_A,
+        mobile=LI,
+        mobile_sites=tuple(
+            Sites(name, orbit, 1.0)
+            for name, orbit in zip(
+                ("32g", "16f", "8a"), (o for kind, o in orbits if kind == LI), strict=True
+            )
+        ),
     )
 
 

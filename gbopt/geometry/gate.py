@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gbopt.errors import GeometryError
-from gbopt.geometry.overlap import GATE_A, shortest_by_pair
-from gbopt.model.bicrystal import SPECIES, Bicrystal
+from gbopt.geometry.overlap import gate_A, shortest_by_pair
+from gbopt.model.bicrystal import Bicrystal
+from gbopt.model.crystal import Crystal
 
 
 class GateReport(NamedTuple):
@@ -18,7 +19,7 @@ class GateReport(NamedTuple):
     ions_per_A3: float
 
 
-def check(structure: Bicrystal) -> GateReport:
+def check(structure: Bicrystal, crystal: Crystal) -> GateReport:
     """Measure charge and shortest distances, and refuse what is not fit for MD.
 
     Raises:
@@ -31,14 +32,16 @@ def check(structure: Bicrystal) -> GateReport:
             f"the structure {structure.formula} has a charge of {charge:+d} e, it must be 0",
             hint="this is a defect of the generator: report the specification",
         )
-    shortest = shortest_by_pair(structure.positions, structure.species, structure.cell)
-    for pair, distance in shortest.items():
-        first, second = (SPECIES.index(name) for name in pair.split("-"))
-        limit = GATE_A[first, second]
-        if distance < limit - 1e-9:
+    limits = gate_A(crystal)
+    found = shortest_by_pair(structure.positions, structure.species, structure.cell, crystal)
+    shortest: dict[str, float] = {}
+    for (first, second), distance in found.items():
+        pair = f"{structure.elements[first]}-{structure.elements[second]}"
+        shortest[pair] = distance
+        if distance < limits[first, second] - 1e-9:
             raise GeometryError(
                 f"the closest {pair} pair is {distance:.2f} A apart, the gate asks for "
-                f"{limit:.2f} A",
+                f"{limits[first, second]:.2f} A",
                 hint="use another seed, or another width_layers",
             )
     return GateReport(charge, shortest, structure.formula, structure.n_ions / structure.volume_A3)

@@ -1,45 +1,33 @@
 """The core of a boundary: disordered, its overlaps pushed apart and, at need, removed.
 
-Ions are only ever removed as whole oxide units (Li2O, ZrO2, La2O3): the lithium that belongs to
-a unit is placed later, so removing its framework part keeps the cell neutral.
+Ions are only ever removed as whole neutral units (Li2O, ZrO2, La2O3 in LLZO): the mobile ions that
+belong to a unit are placed later, so removing its framework part keeps the cell neutral.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbopt.crystal.neighbours import Pairs, pairs_within, wrap
-from gbopt.model.bicrystal import LA, SPECIES, ZR, O
+from gbopt.geometry.zones import Zones
+from gbopt.model.crystal import Crystal
 
-# Shortest distances in A over 41 DFT-relaxed LLZO boundaries (W. Xie et al., Adv. Energy
-# Mater. 2023, doi 10.1002/aenm.202304230), in the order Li, La, Zr, O.
-RELAXED_MINIMUM_A = np.array(
-    [
-        [2.02, 2.64, 2.52, 1.77],
-        [2.64, 3.35, 3.24, 2.15],
-        [2.52, 3.24, 3.33, 1.94],
-        [1.77, 2.15, 1.94, 2.56],
-    ]
-)
 # A built structure has not been relaxed yet: it passes at 85 % of the relaxed minimum, from
 # where minimisation with formal charges is safe; framework ions are pushed apart to 90 %.
 GATE_FRACTION = 0.85
 PUSH_FRACTION = 0.90
-GATE_A = GATE_FRACTION * RELAXED_MINIMUM_A
-PUSH_A = PUSH_FRACTION * RELAXED_MINIMUM_A
 
-# Share of the separation that each species takes: cations hardly leave their sites.
-_MOBILITY = np.array([1.0, 0.3, 0.2, 1.0])
 _PUSH_ROUNDS = 16
 _PUSH_STEPS = 8
 _DAMPING = 0.8
 _JOLT_A = 0.3
 # Around the mobile slab, the crystal that displaced ions can run into.
 _REACH_A = 5.0
-# Pushing ends when every pair has this share of its PUSH_A: some way above the gate.
+# Pushing ends when every pair has this share of its distance: some way above the gate.
 _ENOUGH = 0.95
 _SKIN_A = 0.4
 DISORDER_A = 1.3
@@ -48,7 +36,7 @@ the nominal width; with 1.0 A they measure half of it."""
 
 
 class Framework(NamedTuple):
-    """La, Zr and O of a bicrystal while it is being built."""
+    """The ions of a cell without the mobile ones, while it is being built."""
 
     positions: NDArray[np.float64]
     sites: NDArray[np.float64]
@@ -63,19 +51,15 @@ class Framework(NamedTuple):
         )
 
 
-def depth(
-    z: NDArray[np.float64], boundaries_A: tuple[float, ...], length_A: float
-) -> NDArray[np.float64]:
-    """Distance of each z to the nearest boundary plane, periodic along the normal, A."""
-    gap = np.abs(z[:, None] - np.array(boundaries_A)[None, :])
-    nearest: NDArray[np.float64] = np.minimum(gap, length_A - gap).min(axis=1)
-    return nearest
+def gate_A(crystal: Crystal) -> NDArray[np.float64]:
+    """(k, k) shortest distance of each pair of elements that a built structure may have, A."""
+    return GATE_FRACTION * crystal.shortest_A
 
 
 def disorder(
     framework: Framework,
     cell: NDArray[np.float64],
-    boundaries_A: tuple[float, ...],
+    zones: Zones,
     core_width_A: float,
     rng: np.random.Generator,
 ) -> Framework:
@@ -85,34 +69,35 @@ def disorder(
     superheats instead of melting. Started from displaced ions, minimisation and anneal end in
     a glass of the slab's thickness.
     """
-    core = depth(framework.positions[:, 2], boundaries_A, cell[2, 2]) <= core_width_A / 2
+    core = zones.depth(wrap(framework.positions, cell)) <= core_width_A / 2
     kicks = rng.normal(scale=DISORDER_A, size=framework.positions.shape)
+    if core_width_A == 0:
+        return framework
     return framework._replace(positions=framework.positions + kicks * core[:, None])
 
 
 def push_apart(
     framework: Framework,
+    crystal: Crystal,
     cell: NDArray[np.float64],
-    boundaries_A: tuple[float, ...],
+    zones: Zones,
     mobile_depth_A: float,
     rng: np.random.Generator,
 ) -> Framework:
-    """Move ions near the boundaries until pairs reach PUSH_A, as far as they can.
+    """Move ions near the boundaries until no pair is too close, as far as they can.
 
     A steepest descent of harmonic overlaps; ions deeper than ``mobile_depth_A`` stay. An ion
     jammed between others is jolted at random and tried again.
     """
     positions = wrap(framework.positions, cell)
     # An ion displaced out of the core stays mobile: both its place and its site count.
-    place, site = (
-        depth(where[:, 2], boundaries_A, cell[2, 2]) for where in (positions, framework.sites)
-    )
+    place, site = zones.depth(positions), zones.depth(framework.sites)
     zone = np.flatnonzero(place < mobile_depth_A + _REACH_A)
     species = framework.species[zone]
     mobile = np.minimum(place, site)[zone] < mobile_depth_A
-    weight = np.where(mobile, _MOBILITY[species], 0.0)
+    weight = np.where(mobile, _mobility(crystal)[species], 0.0)
     for _ in range(_PUSH_ROUNDS):
-        step, jammed = _separation(wrap(positions[zone], cell), species, weight, cell)
+        step, jammed = _separation(wrap(positions[zone], cell), species, weight, crystal, cell)
         if not step.any():
             break
         positions[zone] += step
@@ -121,18 +106,25 @@ def push_apart(
     return framework._replace(positions=positions)
 
 
+def _mobility(crystal: Crystal) -> NDArray[np.float64]:
+    """Share of a separation that each species takes: highly charged cations hardly move."""
+    return np.array([1.0 if q < 0 else 1.0 / q for q in crystal.formal_charges_e])
+
+
 def _separation(
     positions: NDArray[np.float64],
     species: NDArray[np.int8],
     weight: NDArray[np.float64],
+    crystal: Crystal,
     cell: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Displacements that separate overlaps with one list of pairs, and the ions still jammed.
 
     All displacements are zero where no pair is too close to begin with.
     """
-    pairs = _touching(positions, species, weight, cell)
-    target = PUSH_A[species[pairs.i], species[pairs.j]]
+    push = PUSH_FRACTION * crystal.shortest_A
+    pairs = _touching(positions, species, weight, crystal, cell)
+    target = push[species[pairs.i], species[pairs.j]]
     enough = _ENOUGH * target
     moved = np.zeros_like(positions)
     distance = pairs.distance
@@ -143,9 +135,8 @@ def _separation(
         i, j = pairs.i[bad], pairs.j[bad]
         # Each of the pair goes its share of the way; damped for ions with several overlaps.
         share = _DAMPING * (target - distance)[bad] / (weight[i] + weight[j])
-        step = (share / distance[bad])[:, None] * (pairs.vector + moved[pairs.j] - moved[pairs.i])[
-            bad
-        ]
+        vector = pairs.vector[bad] + moved[j] - moved[i]
+        step = (share / distance[bad])[:, None] * vector
         np.add.at(moved, i, -step * weight[i][:, None])
         np.add.at(moved, j, step * weight[j][:, None])
         vector = pairs.vector + moved[pairs.j] - moved[pairs.i]
@@ -158,92 +149,129 @@ def _touching(
     positions: NDArray[np.float64],
     species: NDArray[np.int8],
     weight: NDArray[np.float64],
+    crystal: Crystal,
     cell: NDArray[np.float64],
 ) -> Pairs:
     """Pairs that may come too close while ions move by half the skin; one of them is mobile."""
+    push = PUSH_FRACTION * crystal.shortest_A
+    anion = np.array(crystal.formal_charges_e) < 0
     # Cations keep far from each other and are few: all pairs at their reach would be slow.
-    cation = np.flatnonzero(species != O)
-    reach = PUSH_A[:, O].max() + _SKIN_A
-    among = pairs_within(positions[cation], cell, PUSH_A.max() + _SKIN_A)
-    others = pairs_within(positions, cell, reach)
-    with_oxygen = (species[others.i] == O) | (species[others.j] == O)
-    i = np.concatenate([cation[among.i], others.i[with_oxygen]])
-    j = np.concatenate([cation[among.j], others.j[with_oxygen]])
-    vector = np.concatenate([among.vector, others.vector[with_oxygen]])
-    distance = np.concatenate([among.distance, others.distance[with_oxygen]])
-    near = distance < PUSH_A[species[i], species[j]] + _SKIN_A
+    is_anion = anion[species]
+    cation = np.flatnonzero(~is_anion)
+    among = pairs_within(positions[cation], cell, push.max() + _SKIN_A)
+    others = pairs_within(positions, cell, push[anion].max() + _SKIN_A)
+    with_anion = is_anion[others.i] | is_anion[others.j]
+    i = np.concatenate([cation[among.i], others.i[with_anion]])
+    j = np.concatenate([cation[among.j], others.j[with_anion]])
+    vector = np.concatenate([among.vector, others.vector[with_anion]])
+    distance = np.concatenate([among.distance, others.distance[with_anion]])
+    near = distance < push[species[i], species[j]] + _SKIN_A
+    # Two ions on one point have no direction to part in; a jolt gives them one.
     chosen = near & (weight[i] + weight[j] > 0) & (distance > 1e-6)
     return Pairs(i[chosen], j[chosen], vector[chosen], distance[chosen])
 
 
 def remove_units(
-    framework: Framework, cell: NDArray[np.float64]
+    framework: Framework, crystal: Crystal, cell: NDArray[np.float64]
 ) -> tuple[Framework, dict[str, int]]:
-    """Take away the framework part of oxide units until no pair is below the gate.
+    """Take away neutral units until no pair is below the gate.
 
-    Worst pair first: an O-O overlap costs one Li2O, a pair with zirconium one ZrO2, a pair with
-    lanthanum one La2O3.
+    Worst pair first: an overlap of two anions costs a unit of the mobile ion (Li2O), one with a
+    cation the smallest unit with that cation (ZrO2, La2O3).
 
     Returns:
-        The remaining framework and the oxide units removed.
+        The remaining framework and the units removed.
     """
-    ledger = {"Li2O": 0, "ZrO2": 0, "La2O3": 0}
+    ledger: dict[str, int] = {}
+    gate = gate_A(crystal)
     keep = np.ones(len(framework.species), dtype=bool)
     positions = wrap(framework.positions, cell)
-    pairs = pairs_within(positions, cell, GATE_A.max())
+    pairs = pairs_within(positions, cell, gate.max())
     kind_i, kind_j = framework.species[pairs.i], framework.species[pairs.j]
-    ratio = pairs.distance / GATE_A[kind_i, kind_j]
+    ratio = pairs.distance / gate[kind_i, kind_j]
     for index in np.argsort(ratio, kind="stable"):
         i, j = int(pairs.i[index]), int(pairs.j[index])
         if ratio[index] >= 1.0:
             break
         if keep[i] and keep[j]:
-            ions, unit = _unit_around(i, j, framework, positions, cell, keep)
-            keep[ions] = False
-            ledger[unit] += 1
-    return framework.take(keep), {unit: count for unit, count in ledger.items() if count}
+            unit, counts, centre = _unit_of(i, j, framework, crystal)
+            found = closest(positions, cell, positions[centre], framework.species, keep, counts)
+            keep[found] = False
+            ledger[unit] = ledger.get(unit, 0) + 1
+    return framework.take(keep), ledger
 
 
-def _unit_around(
-    i: int,
-    j: int,
-    framework: Framework,
+def neutral_unit(crystal: Crystal, cation: int, anion: int) -> tuple[str, dict[int, int]]:
+    """Formula and ions of the smallest neutral unit of a cation and an anion, such as La2O3."""
+    charges = crystal.formal_charges_e
+    common = math.gcd(charges[cation], -charges[anion])
+    counts = {cation: -charges[anion] // common, anion: charges[cation] // common}
+    formula = "".join(
+        crystal.elements[kind] + (str(n) if n > 1 else "") for kind, n in counts.items()
+    )
+    return formula, counts
+
+
+def _unit_of(
+    i: int, j: int, framework: Framework, crystal: Crystal
+) -> tuple[str, dict[int, int], int]:
+    """Formula and framework ions of the unit that resolves a pair, and the ion in its midst."""
+    charges = crystal.formal_charges_e
+    kinds = [int(framework.species[i]), int(framework.species[j])]
+    cations = [kind for kind in kinds if charges[kind] > 0]
+    anions = [kind for kind in kinds if charges[kind] < 0]
+    present = np.bincount(framework.species, minlength=len(charges))
+    anion = (
+        anions[-1]
+        if anions
+        else max((k for k in range(len(charges)) if charges[k] < 0), key=lambda k: present[k])
+    )
+    if not cations:
+        free = [k for k in range(len(charges)) if charges[k] > 0 and present[k]]
+        cations = [
+            crystal.mobile if crystal.mobile is not None else min(free, key=lambda k: charges[k])
+        ]
+    units = [neutral_unit(crystal, cation, anion) for cation in cations]
+    formula, counts = min(units, key=lambda unit: sum(unit[1].values()))
+    placed_now = {kind: n for kind, n in counts.items() if kind != crystal.mobile}
+    centre = i if kinds[0] in placed_now and kinds[0] == next(iter(placed_now)) else j
+    return formula, placed_now, centre
+
+
+def closest(
     positions: NDArray[np.float64],
     cell: NDArray[np.float64],
+    centre: NDArray[np.float64],
+    species: NDArray[np.int8],
     keep: NDArray[np.bool_],
-) -> tuple[list[int], str]:
-    """Choose the ions of the oxide unit whose removal resolves the pair (i, j)."""
-    kinds = {int(framework.species[i]), int(framework.species[j])}
-    if kinds == {O}:
-        return [j], "Li2O"
-    cation = ZR if ZR in kinds else LA
-    centre = i if framework.species[i] == cation else j
-    to_centre = positions - positions[centre]
-    fractional = to_centre @ np.linalg.inv(cell)
+    counts: dict[int, int],
+) -> list[int]:
+    """Indices of the ions nearest to a point, so many of each species, of those still kept."""
+    fractional = (positions - centre) @ np.linalg.inv(cell)
     distance = np.linalg.norm((fractional - np.round(fractional)) @ cell, axis=1)
-    nearest = np.argsort(distance, kind="stable")
-
-    def closest(species: int, count: int) -> list[int]:
-        found = [int(n) for n in nearest if keep[n] and framework.species[n] == species]
-        return found[:count]
-
-    if cation == ZR:
-        return [*closest(ZR, 1), *closest(O, 2)], "ZrO2"
-    return [*closest(LA, 2), *closest(O, 3)], "La2O3"
+    chosen: list[int] = []
+    for kind, count in counts.items():
+        own = np.flatnonzero(keep & (species == kind))
+        chosen += own[np.argsort(distance[own], kind="stable")[:count]].tolist()
+    return chosen
 
 
 def shortest_by_pair(
-    positions: NDArray[np.float64], species: NDArray[np.int8], cell: NDArray[np.float64]
-) -> dict[str, float]:
-    """Shortest distance of each pair of species, keyed such as ``Li-O``, if the gate could ask."""
-    pairs = pairs_within(wrap(positions, cell), cell, GATE_A.max())
+    positions: NDArray[np.float64],
+    species: NDArray[np.int8],
+    cell: NDArray[np.float64],
+    crystal: Crystal,
+) -> dict[tuple[int, int], float]:
+    """Shortest distance of each pair of species, low index first, if the gate could ask."""
+    pairs = pairs_within(wrap(positions, cell), cell, float(gate_A(crystal).max()))
     low = np.minimum(species[pairs.i], species[pairs.j]).astype(int)
     high = np.maximum(species[pairs.i], species[pairs.j]).astype(int)
-    shortest = np.full((4, 4), np.inf)
+    kinds = len(crystal.elements)
+    shortest = np.full((kinds, kinds), np.inf)
     np.minimum.at(shortest, (low, high), pairs.distance)
     return {
-        f"{SPECIES[a]}-{SPECIES[b]}": float(shortest[a, b])
-        for a in range(4)
-        for b in range(a, 4)
+        (a, b): float(shortest[a, b])
+        for a in range(kinds)
+        for b in range(a, kinds)
         if np.isfinite(shortest[a, b])
     }

@@ -1,7 +1,7 @@
-"""One grain: a slab of n lattice planes over a primitive in-plane cell.
+"""One grain: a slab of n lattice planes over an in-plane cell.
 
-Such a slab holds exactly n primitive cells wherever it is cut, so its framework and its number
-of lithium sites are those of the bulk crystal: it is neutral by construction.
+Such a slab holds a whole number of primitive cells wherever it is cut, so its framework and its
+mobile sites are those of the bulk crystal: it is neutral by construction.
 """
 
 from __future__ import annotations
@@ -12,124 +12,214 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gbopt.crystal.llzo import primitive_sites
-from gbopt.geometry.lattice import plane_basis
-from gbopt.model.bicrystal import FORMAL_CHARGES
+from gbopt.geometry.integers import Vector, cosets
+from gbopt.geometry.interface import Cut, Interface, Pair, in_basis
+from gbopt.model.crystal import Crystal
 
 
 class Slab(NamedTuple):
     """Sites of one grain in A; z runs from 0 to the slab's thickness."""
 
     framework: NDArray[np.float64]
-    """(n, 3) La, Zr and O."""
+    """(n, 3) ordered sites."""
     species: NDArray[np.int8]
-    """(n,) index into SPECIES."""
-    tetrahedral: NDArray[np.float64]
-    """(t, 3) 24d sites."""
-    octahedral: NDArray[np.float64]
-    """(o, 2, 3) the split positions of each octahedron."""
+    """(n,) index into the crystal's elements."""
+    mixed: tuple[NDArray[np.float64], ...]
+    """(s, 3) for each kind of site with a mixture of elements."""
+    mobile: tuple[NDArray[np.float64], ...]
+    """(s, 3) for each kind of site of the mobile ion."""
+
+
+class _Fractions(NamedTuple):
+    """Sites of one layer of in-plane cells, in fractions of its two vectors and the stacking."""
+
+    framework: NDArray[np.float64]
+    mixed: tuple[NDArray[np.float64], ...]
+    mobile: tuple[NDArray[np.float64], ...]
 
 
 def make_slab(
-    plane: tuple[int, int, int],
+    crystal: Crystal,
+    cut: Cut,
     n_planes: int,
     lattice_A: float,
     shift: tuple[float, float, float],
 ) -> Slab:
-    """Fill a slab of ``n_planes`` lattice planes parallel to (h k 0).
+    """Fill a slab of ``n_planes`` lattice planes over the in-plane cell.
 
     Args:
-        plane: Miller indices of the slab's plane.
+        crystal: what fills it.
+        cut: plane, in-plane cell and orientation.
         n_planes: thickness in interplanar spacings.
         lattice_A: lattice parameter.
         shift: rigid shift of the crystal along the two in-plane vectors and the stacking
             vector, in fractions of each; the third is the termination.
     """
-    basis, cells = _primitive_in(plane)
-    vectors = np.array(basis) * lattice_A
-    species = primitive_sites().species
-    framework, tetrahedral, octahedral = (
-        _tile(fractional, n_planes, np.array(shift), vectors) for fractional in cells
+    vectors = basis_a(crystal, cut) * lattice_A
+    sites = _fractions(crystal, cut.across, cut.stack)
+    species = np.tile(crystal.species, cut.points_per_plane)
+    offset = np.array(shift)
+
+    def tiled(fractional: NDArray[np.float64]) -> NDArray[np.float64]:
+        layers = np.arange(n_planes)[:, None, None] * np.array([0.0, 0.0, 1.0])
+        where = (fractional[None] + offset + layers).reshape(-1, 3)
+        where[:, 2] -= n_planes * np.floor(where[:, 2] / n_planes)
+        where[:, :2] -= np.floor(where[:, :2])
+        placed: NDArray[np.float64] = where @ vectors
+        return placed
+
+    return Slab(
+        tiled(sites.framework),
+        np.tile(species, n_planes),
+        tuple(tiled(kind) for kind in sites.mixed),
+        tuple(tiled(kind) for kind in sites.mobile),
     )
-    # The two split positions of an octahedron were tiled as neighbours in one list.
-    return Slab(framework, np.tile(species, n_planes), tetrahedral, octahedral.reshape(-1, 2, 3))
 
 
-def polarisation(plane: tuple[int, int, int], shifts: NDArray[np.float64]) -> NDArray[np.float64]:
+def basis_a(crystal: Crystal, cut: Cut) -> NDArray[np.float64]:
+    """(3, 3) rows: the in-plane cell and the stacking vector in the cell's frame, units of a."""
+    rows = np.array([*cut.across, cut.stack]) / crystal.denominator
+    basis: NDArray[np.float64] = rows @ crystal.shape_a @ cut.deformation.T
+    basis[:2, 2] = 0.0  # rounding
+    return basis
+
+
+def displacement_cell(interface: Interface) -> NDArray[np.float64]:
+    """Cell of non-identical displacement: rows in fractions of the in-plane cell.
+
+    A rigid shift of one grain by a vector of either plane lattice gives the same bicrystal, so
+    the shifts that differ fill a cell of the lattice that both plane lattices span together.
+    """
+    generators: list[tuple[int, int]] = []
+    scale = interface.first.points_per_plane * interface.second.points_per_plane
+    for cut in (interface.first, interface.second):
+        inverse = np.linalg.inv(np.array(in_basis(cut.across, cut.primitive), dtype=float))
+        generators += [(round(a * scale), round(b * scale)) for a, b in inverse]
+    return np.array(_echelon(generators), dtype=float) / scale
+
+
+def _echelon(rows: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Basis of the plane lattice that integer rows span."""
+    first, rest = _eliminated(rows, 0)
+    second, _ = _eliminated(rest, 1)
+    times = first[1] // second[1]
+    return [(first[0], first[1] - times * second[1]), second]
+
+
+def _eliminated(
+    rows: list[tuple[int, int]], column: int
+) -> tuple[tuple[int, int], list[tuple[int, int]]]:
+    """One row with the greatest common divisor in a column, and others with zero in it."""
+    rows = [row for row in rows if any(row)]
+    while len(live := [row for row in rows if row[column]]) > 1:
+        pivot = min(live, key=lambda row: abs(row[column]))
+        seen = False
+        reduced = []
+        for row in rows:
+            if row == pivot and not seen:
+                seen = True
+                reduced.append(row)
+                continue
+            times = row[column] // pivot[column]
+            reduced.append((row[0] - times * pivot[0], row[1] - times * pivot[1]))
+        rows = [row for row in reduced if any(row)]
+    pivot = live[0]
+    return pivot, [row for row in rows if row is not pivot]
+
+
+def polarisation(crystal: Crystal, cut: Cut, shifts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Charge on the upper face of a slab for each termination, in e per primitive in-plane cell.
 
     A slab of whole primitive cells is neutral, but where it is cut decides its dipole: its faces
-    carry +P and -P. Lithium counts with its mean occupancy (a third of 24d, half of each 96h).
+    carry +P and -P. Sites that are partly occupied count with their mean occupancy.
 
     Args:
-        plane: Miller indices of the slab's plane.
+        crystal: what fills the slab.
+        cut: its plane.
         shifts: (m,) terminations, as the third shift of ``make_slab``.
     """
-    _, (framework, tetrahedral, octahedral) = _primitive_in(plane)
-    heights = np.concatenate([part[:, 2] for part in (framework, tetrahedral, octahedral)])
-    charges = np.concatenate(
-        [
-            np.array(FORMAL_CHARGES, dtype=float)[primitive_sites().species],
-            np.full(len(tetrahedral), 1 / 3),
-            np.full(len(octahedral), 1 / 2),
-        ]
-    )
+    heights, charges = _charged_heights(crystal, cut.primitive, cut.stack)
     dipole: NDArray[np.float64] = ((heights[None, :] + shifts[:, None]) % 1.0) @ charges
     return dipole
 
 
-def nonpolar_termination(plane: tuple[int, int, int], rng: np.random.Generator) -> float:
+def terminations(crystal: Crystal, cut: Cut) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ranges (low, high) of the termination over which the charge on the faces is least.
+
+    The charge changes only where the cut passes a site: it is constant from site to site.
+    """
+    return _nonpolar(crystal, cut.primitive, cut.stack)
+
+
+def draw_termination(crystal: Crystal, cut: Cut, rng: np.random.Generator) -> float:
     """Draw a termination among those whose faces carry the least charge.
 
     Two slabs cut at random leave one boundary of the cell rich in lithium and the other poor,
     by up to several e/nm2: an artefact of the cut, not of the boundary.
     """
-    low, high = _nonpolar_cuts(plane)
+    low, high = terminations(crystal, cut)
     width = high - low
     chosen = rng.choice(len(low), p=width / width.sum())
     return float(low[chosen] + rng.random() * width[chosen])
 
 
-@lru_cache(maxsize=256)
-def _nonpolar_cuts(
-    plane: tuple[int, int, int],
+@lru_cache(maxsize=512)
+def _nonpolar(
+    crystal: Crystal, primitive: Pair, stack: Vector
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ranges of the termination over which the charge on the faces is least.
-
-    The charge changes only where the cut passes a site: it is constant from site to site.
-    """
-    _, parts = _primitive_in(plane)
-    passes = np.unique(np.round(1.0 - np.concatenate([part[:, 2] for part in parts]) % 1.0, 9))
+    heights, charges = _charged_heights(crystal, primitive, stack)
+    passes = np.unique(np.round(1.0 - heights % 1.0, 9))
     low, high = passes, np.append(passes[1:], passes[0] + 1.0)
-    charge = np.abs(polarisation(plane, (low + high) / 2))
+    middle = (low + high) / 2
+    charge = np.abs(((heights[None, :] + middle[:, None]) % 1.0) @ charges)
     wide = high - low > 1e-6  # sites of one height differ by rounding
     least = wide & (charge < charge[wide].min() + 1e-6)
     return low[least], high[least]
 
 
-@lru_cache(maxsize=256)
-def _primitive_in(
-    plane: tuple[int, int, int],
-) -> tuple[tuple[NDArray[np.float64], ...], tuple[NDArray[np.float64], ...]]:
-    """The plane's basis and the crystal's sites in fractions of it."""
-    basis = plane_basis(plane)
-    vectors = (basis.axis, basis.across, basis.stack)
-    to_fraction = basis.rotation.T @ np.linalg.inv(np.array(vectors))
-    sites = primitive_sites()
-    lists = (sites.framework, sites.tetrahedral, sites.octahedral.reshape(-1, 3))
-    return vectors, tuple(list_ @ to_fraction for list_ in lists)
+@lru_cache(maxsize=512)
+def _charged_heights(
+    crystal: Crystal, primitive: Pair, stack: Vector
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Height of each site of a primitive cell in interplanar spacings, and its mean charge."""
+    formal = np.array(crystal.formal_charges_e, dtype=float)
+    sites = _fractions(crystal, primitive, stack)
+    heights, charges = [sites.framework[:, 2]], [formal[crystal.species]]
+    for mixture, where in zip(crystal.mixed, sites.mixed, strict=True):
+        mean = float(np.dot(mixture.occupancy, formal[list(mixture.species)]))
+        heights.append(where[:, 2])
+        charges.append(np.full(len(where), mean))
+    if crystal.mobile is not None:
+        count = sum(len(s.positions) * s.occupancy for s in crystal.mobile_sites)
+        for kind, where in zip(crystal.mobile_sites, sites.mobile, strict=True):
+            share = kind.occupancy * crystal.mobile_per_primitive / count
+            heights.append(where[:, 2])
+            charges.append(np.full(len(where), share * formal[crystal.mobile]))
+    return np.concatenate(heights), np.concatenate(charges)
 
 
-def _tile(
-    fractional: NDArray[np.float64],
-    n_planes: int,
-    shift: NDArray[np.float64],
-    vectors: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Repeat along the stacking vector and bring every site into the slab."""
-    layers = np.arange(n_planes)[:, None, None] * np.array([0.0, 0.0, 1.0])
-    sites = (fractional[None] + shift + layers).reshape(-1, 3)
-    sites[:, 2] -= n_planes * np.floor(sites[:, 2] / n_planes)
-    sites[:, :2] -= np.floor(sites[:, :2])
-    tiled: NDArray[np.float64] = sites @ vectors
-    return tiled
+@lru_cache(maxsize=512)
+def _fractions(crystal: Crystal, across: Pair, stack: Vector) -> _Fractions:
+    rows = np.array([*across, stack], dtype=float) / crystal.denominator
+    to_fraction = np.linalg.inv(rows)
+    shifts = _lattice_points(crystal, across, stack)
+
+    def spread(sites: NDArray[np.float64]) -> NDArray[np.float64]:
+        fractions: NDArray[np.float64] = (shifts[:, None, :] + sites[None]) @ to_fraction
+        return fractions.reshape(-1, 3)
+
+    return _Fractions(
+        spread(crystal.framework),
+        tuple(spread(mixture.positions) for mixture in crystal.mixed),
+        tuple(spread(kind.positions) for kind in crystal.mobile_sites),
+    )
+
+
+def _lattice_points(crystal: Crystal, across: Pair, stack: Vector) -> NDArray[np.float64]:
+    """Points of the lattice in a cell of one layer, in the conventional basis."""
+    inverse = np.linalg.inv(np.array(crystal.primitive, dtype=float))
+    outer = [tuple(np.rint(np.array(v) @ inverse).astype(int).tolist()) for v in (*across, stack)]
+    points: NDArray[np.float64] = (
+        np.array(cosets(outer)) @ np.array(crystal.primitive) / crystal.denominator
+    )
+    return points

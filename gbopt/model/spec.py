@@ -2,76 +2,186 @@
 
 from __future__ import annotations
 
-import math
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from gbopt.model.orientation import (
+    Miller,
+    Rotation,
+    coprime,
+    cross,
+    cubic_family,
+    digits,
+    dot,
+    parse_name,
+    rotation_about,
+    symmetric_tilt,
+)
 from gbopt.provenance import content_key
+
+BoundaryKind = Literal["symmetric tilt", "asymmetric tilt", "twist", "mixed"]
+DopantElement = Literal["Al", "Ga", "Ta", "Nb"]
+# Two decimals of an angle are enough to mean the symmetric tilt of a plane.
+_SAME_DEG = 0.005
+
+_FROZEN = ConfigDict(
+    frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
+)
+
+
+class Dopant(BaseModel):
+    """An aliovalent cation on its own site; lithium compensates its charge."""
+
+    model_config = _FROZEN
+
+    element: DopantElement
+    """Al and Ga sit on 24d in place of lithium, Ta and Nb on 16a in place of zirconium."""
+    per_formula_unit: float = Field(gt=0, le=2)
+    """Dopant ions per Li7La3Zr2O12 of the region named by ``where``."""
+    where: Literal["everywhere", "grains", "core"] = "everywhere"
+    """Region that takes them; ``core`` is the disordered slab of each boundary."""
+
+
+class Composition(BaseModel):
+    """What is changed against stoichiometric LLZO; every choice is neutral."""
+
+    model_config = _FROZEN
+
+    li2o_per_nm2: float = Field(0.0, ge=-20, le=20)
+    """Li2O units added to each boundary's core, negative: removed; rounded to whole units."""
+    li_shift_per_nm2: float = Field(0.0, ge=-20, le=20)
+    """Lithium moved from the grains into each core: interstitials there, vacancies here."""
+    dopants: tuple[Dopant, ...] = ()
+    """Aliovalent cations."""
 
 
 class GBSpec(BaseModel):
-    """A symmetric tilt boundary about [001], as a point of the search space.
+    """A flat grain boundary, as a point of the search space.
 
-    The Miller plane of one grain fixes the boundary: the other grain is its mirror image.
+    The second grain is the first turned by ``misorientation_deg`` about ``axis``; both are cut
+    along ``plane``. Without an angle the boundary is the symmetric tilt on that plane.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
-    )
+    model_config = _FROZEN
 
-    axis: tuple[Literal[0], Literal[0], Literal[1]] = (0, 0, 1)
-    """Tilt axis [uvw]."""
-    plane: tuple[int, int, Literal[0]]
-    """Boundary plane (h k 0) in the lattice of the first grain, coprime, h > k > 0."""
-    width_layers: int = Field(ge=1, le=12)
-    """Atomic layers on each boundary whose structure is disordered (see layer_spacing)."""
+    crystal: str = "c-LLZO"
+    """Name of the crystal of both grains."""
+    axis: Miller = (0, 0, 1)
+    """Axis of rotation [uvw], coprime."""
+    misorientation_deg: float = Field(ge=-180, le=180, allow_inf_nan=False)
+    """Rotation about the axis from the second grain to the first, deg."""
+    plane: Miller
+    """Boundary plane (h k l) in the lattice of the first grain, coprime."""
+    max_strain: float = Field(0.0, ge=0, le=0.05)
+    """Largest strain of either grain that may be spent on reaching the angle; 0: none."""
+    width_layers: int = Field(ge=0, le=12)
+    """Atomic layers on each boundary whose structure is disordered (Crystal.layer_spacing_a)."""
     crystal_A: float = Field(gt=0, le=500)
     """Least thickness of undisturbed crystal between the two disordered slabs, in A."""
+    translation: tuple[float, float] | None = None
+    """Rigid shift of the second grain in the plane, in fractions of the cell of non-identical
+    displacement; None: drawn by the seed."""
+    termination: tuple[int, int] | None = None
+    """Which of the least polar cuts bounds either grain (see terminations); None: drawn."""
+    gap_A: float = Field(0.6, ge=0, le=5)
+    """Room left at each boundary before relaxation, A."""
+    relax_translations: int = Field(0, ge=0, le=1000)
+    """Translations and terminations of which the lowest in energy is taken; 0: the first."""
+    orderings: int = Field(1, ge=1, le=1000)
+    """Lithium orderings of which the lowest in energy is taken."""
+    composition: Composition = Composition()
+    """Changes against the composition of the crystal."""
     seed: int = Field(ge=0)
-    """Seed of termination, rigid translation and Li ordering."""
+    """Seed of all that is drawn: cuts, translation, disorder and lithium ordering."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _symmetric_without_angle(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("misorientation_deg") is None and "plane" in data:
+            axis, plane = tuple(data.get("axis", (0, 0, 1))), tuple(data["plane"])
+            if all(len(v) == 3 and all(type(x) is int for x in v) for v in (axis, plane)):
+                tilt = symmetric_tilt(axis, plane) if any(axis) and any(plane) else None
+                if tilt is None:
+                    raise ValueError(
+                        f"({digits(plane)}) is no symmetric tilt plane about [{digits(axis)}]: "
+                        "give misorientation_deg"
+                    )
+                return {**data, "misorientation_deg": round(tilt[0].degrees, 6)}
+        return data
 
     @model_validator(mode="after")
-    def _check_plane(self) -> Self:
-        h, k, _ = self.plane
-        if not (h > k > 0 and math.gcd(h, k) == 1):
-            raise ValueError(
-                f"plane must be (h k 0) with h > k > 0 and no common factor, got {self.plane}"
-            )
+    def _canonical(self) -> Self:
+        for name in ("axis", "plane"):
+            vector = getattr(self, name)
+            if not any(vector) or coprime(vector) != vector or max(map(abs, vector)) > 999:
+                raise ValueError(
+                    f"{name} must be three integers without a common factor, none above 999 and "
+                    f"not all zero, got {vector}"
+                )
+        exact = self.rotation
+        if exact is not None:
+            # Two spellings of one angle are one specification.
+            object.__setattr__(self, "misorientation_deg", round(exact.degrees, 6) + 0.0)
         return self
 
-    @property
-    def rotation_deg(self) -> float:
-        """Rotation about [001] that takes one grain's (h k 0) to the other's (h -k 0)."""
-        h, k, _ = self.plane
-        return 2.0 * math.degrees(math.atan2(k, h))
+    @classmethod
+    def named(cls, name: str, **others: Any) -> Self:
+        """Make the specification of a named boundary, such as ``Sigma5(210)[001]``.
+
+        Args:
+            name: see ``gbopt.model.orientation.parse_name``.
+            others: the remaining fields.
+
+        Raises:
+            ConfigError: no boundary is called that.
+        """
+        axis, rotation, plane = parse_name(name)
+        return cls(axis=axis, plane=plane, misorientation_deg=round(rotation.degrees, 6), **others)
 
     @property
-    def misorientation_deg(self) -> float:
-        """Disorientation angle, reduced to 0-45 deg by the fourfold axis."""
-        angle = self.rotation_deg
-        return angle if angle <= 45.0 else 90.0 - angle
+    def rotation(self) -> Rotation | None:
+        """The coincidence rotation that the angle means; None where strain makes the angle."""
+        tilt = symmetric_tilt(self.axis, self.plane)
+        if tilt and abs(tilt[0].degrees - self.misorientation_deg) <= _SAME_DEG:
+            return tilt[0]
+        if self.max_strain > 0 and (tilt or self.kind == "twist"):
+            return None
+        return rotation_about(self.axis, self.misorientation_deg)
 
     @property
-    def mean_plane(self) -> Literal["100", "110"]:
-        """The low-index plane that the boundary plane is tilted from, by half the angle."""
-        return "100" if self.rotation_deg <= 45.0 else "110"
+    def kind(self) -> BoundaryKind:
+        """Character of the boundary, by its axis and plane."""
+        if cross(self.axis, self.plane) == (0, 0, 0):
+            return "twist"
+        if dot(self.axis, self.plane) != 0:
+            return "mixed"
+        tilt = symmetric_tilt(self.axis, self.plane)
+        if tilt is None:
+            return "asymmetric tilt"
+        away = abs(tilt[0].degrees - self.misorientation_deg)
+        symmetric = away <= _SAME_DEG or (self.max_strain > 0 and away < 2.0)
+        return "symmetric tilt" if symmetric else "asymmetric tilt"
 
     @property
-    def sigma(self) -> int:
-        """Coincidence index of the misorientation (cubic lattice)."""
-        h, k, _ = self.plane
-        index = h * h + k * k
-        return index if index % 2 else index // 2
+    def mean_plane(self) -> str:
+        """The low-index plane that a symmetric tilt is tilted from, else the plane itself."""
+        tilt = symmetric_tilt(self.axis, self.plane) if self.kind == "symmetric tilt" else None
+        return digits(cubic_family(tilt[1] if tilt else self.plane))
+
+    @property
+    def sigma(self) -> int | None:
+        """Coincidence index of the misorientation; None where it is only nearly coincident."""
+        return self.rotation.sigma if self.rotation else None
 
     @property
     def label(self) -> str:
         """Short name, such as ``Sigma17 (410)[001] 28.07 deg w3``."""
-        h, k, _ = self.plane
-        miller = f"{h}{k}0" if max(h, k) < 10 else f"{h} {k} 0"
+        index = f"Sigma{self.sigma} " if self.sigma else ""
+        kind = f" {self.kind}" if self.kind != "symmetric tilt" else ""
         return (
-            f"Sigma{self.sigma} ({miller})[001] "
-            f"{self.misorientation_deg:.2f} deg w{self.width_layers}"
+            f"{index}({digits(self.plane)})[{digits(self.axis)}] "
+            f"{abs(self.misorientation_deg):.2f} deg{kind} w{self.width_layers}"
         )
 
     @property

@@ -242,7 +242,10 @@ def _on_edges(view: CampaignView) -> list[str]:
         return []
     spec, points = best.evaluations[0].spec, list(GBSpace(view.config).geometries)
     coordinates: dict[str, tuple[float, list[float]]] = {
-        "misorientation": (round(spec.misorientation_deg, 4), [angle for _, angle, _ in points]),
+        "misorientation": (
+            round(abs(spec.misorientation_deg), 4),
+            [angle for _, angle, _ in points],
+        ),
         "width": (spec.width_layers, [width for _, _, width in points]),
     }
     return [

@@ -55,7 +55,7 @@ def _landscape_row(evaluation: Evaluation) -> dict[str, Any]:
         "trial": evaluation.trial,
         "boundary": spec.label,
         "status": evaluation.status.value,
-        "misorientation_deg": spec.misorientation_deg,
+        "misorientation_deg": abs(spec.misorientation_deg),
         "mean_plane": spec.mean_plane,
         "width_layers": spec.width_layers,
         "log10_objective": objective.value if objective else None,
