@@ -48,15 +48,41 @@ def test_estimates_refuse_what_is_no_number():
 def test_specification_names_the_boundary():
     spec = GBSpec(plane=(5, 3, 0), width_layers=3, crystal_A=12, seed=1)
     assert spec.sigma == 17
-    assert spec.misorientation_deg == pytest.approx(28.0725, abs=1e-4)
+    assert spec.misorientation_deg == pytest.approx(-28.0725, abs=1e-4)
     assert spec.mean_plane == "110"
     assert spec.label == "Sigma17 (530)[001] 28.07 deg w3"
 
 
-@pytest.mark.parametrize("plane", [(4, 2, 0), (1, 4, 0), (4, 0, 0), (4, 1, 1)])
+@pytest.mark.parametrize("plane", [(4, 2, 0), (0, 0, 0), (4, 0, 0), (4, 1, 1)])
 def test_specification_refuses_planes_that_are_none(plane):
     with pytest.raises(ValidationError):
         GBSpec(plane=plane, width_layers=3, crystal_A=12, seed=1)
+
+
+def test_two_spellings_of_one_boundary_are_one_specification():
+    fields = {"width_layers": 3, "crystal_A": 12, "seed": 1}
+    by_plane = GBSpec(plane=(4, 1, 0), **fields)
+    by_angle = GBSpec(plane=(4, 1, 0), misorientation_deg=28.07, **fields)
+    by_name = GBSpec.named("Sigma17(410)[001]", **fields)
+    assert by_plane.key == by_angle.key == by_name.key
+    assert GBSpec.model_validate_json(by_plane.model_dump_json()) == by_plane
+
+
+@pytest.mark.parametrize(
+    ("axis", "plane", "angle", "kind"),
+    [
+        ((0, 0, 1), (4, 1, 0), 28.07, "symmetric tilt"),
+        ((0, 0, 1), (1, 0, 0), 28.07, "asymmetric tilt"),
+        ((0, 0, 1), (0, 0, 1), 28.07, "twist"),
+        ((0, 0, 1), (1, 0, 1), 28.07, "mixed"),
+        ((1, 1, 1), (1, 1, 1), 60.0, "twist"),
+    ],
+)
+def test_kinds_of_boundary(axis, plane, angle, kind):
+    spec = GBSpec(
+        axis=axis, plane=plane, misorientation_deg=angle, width_layers=2, crystal_A=9, seed=0
+    )
+    assert spec.kind == kind
 
 
 def test_keys_and_seeds_do_not_change_between_versions():

@@ -2,48 +2,267 @@
 
 from __future__ import annotations
 
+import tomllib
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from gbopt.errors import ConfigError
 
 if TYPE_CHECKING:
+    from gbopt.geometry.angles import Choice
+    from gbopt.geometry.gate import GateReport
+    from gbopt.model.bicrystal import Bicrystal
+    from gbopt.model.crystal import Crystal
     from gbopt.model.spec import GBSpec
 
 
+class Mode(StrEnum):
+    """How an angle is turned into a commensurate cell."""
+
+    exact = "exact"
+    nearest = "nearest"
+    strained = "strained"
+
+
+_ANGLE, _CELL = "By angle", "Cell"
+_Out = Annotated[
+    Path, typer.Option("--out", "-o", help="File to write: .extxyz, .cif or .data (LAMMPS).")
+]
+_Name = Annotated[
+    str | None,
+    typer.Argument(help="Name: 'Sigma5(210)[001]', 'Sigma3(112)' or 'Sigma5(001) twist'."),
+]
+_Spec = Annotated[
+    Path | None,
+    typer.Option("--spec", help="TOML or JSON file with the fields of GBSpec; options add to it."),
+]
+_Plane = Annotated[
+    str | None, typer.Option(help="Boundary plane of the first grain, 410 or '11 1 0'.")
+]
+_Axis = Annotated[str, typer.Option(help="Axis of rotation.")]
+_Angle = Annotated[float | None, typer.Option(help="Misorientation, deg.", rich_help_panel=_ANGLE)]
+_Twist = Annotated[
+    bool, typer.Option("--twist", help="A twist, not a symmetric tilt.", rich_help_panel=_ANGLE)
+]
+_MeanPlane = Annotated[
+    str | None, typer.Option(help="Of symmetric tilts: 100 or 110.", rich_help_panel=_ANGLE)
+]
+_Mode = Annotated[
+    Mode,
+    typer.Option(help="What to do where the angle is not commensurate.", rich_help_panel=_ANGLE),
+]
+_MaxIons = Annotated[
+    int, typer.Option(min=100, help="Largest cell considered, ions.", rich_help_panel=_ANGLE)
+]
+_MaxStrain = Annotated[
+    float,
+    typer.Option(min=0, max=0.05, help="Of either grain, mode strained.", rich_help_panel=_ANGLE),
+]
+_Material = Annotated[
+    str, typer.Option(help="c-LLZO, t-LLZO or the CIF of another crystal.", rich_help_panel=_CELL)
+]
+_Charges = Annotated[
+    str | None, typer.Option(help="Formal charges for a CIF: 'Mg=2,O=-2'.", rich_help_panel=_CELL)
+]
+_Width = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=12,
+        help="Disordered slab on each boundary, atomic layers; default 3.",
+        rich_help_panel=_CELL,
+    ),
+]
+_Thickness = Annotated[
+    float | None,
+    typer.Option(
+        "--crystal",
+        min=1,
+        max=500,
+        help="Crystal between the disordered slabs, A; default 24.",
+        rich_help_panel=_CELL,
+    ),
+]
+_Lattice = Annotated[
+    float | None,
+    typer.Option(min=1, max=50, help="Lattice parameter of the grains, A.", rich_help_panel=_CELL),
+]
+_Seed = Annotated[int | None, typer.Option(min=0, help="Seed of all that is drawn; default 0.")]
+
+
+class _Limits(NamedTuple):
+    """How an angle may be realised."""
+
+    mode: Mode
+    max_ions: int
+    max_strain: float
+
+
 def build(
-    plane: Annotated[
-        str, typer.Option(help="Boundary plane 'h k 0' of one grain, such as '4 1 0'.")
-    ],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="File: .extxyz, .cif or .data (LAMMPS).")
-    ],
-    width_layers: Annotated[
-        int, typer.Option(min=2, max=5, help="Disordered slab on each boundary, atomic layers.")
-    ] = 3,
-    crystal: Annotated[
-        float, typer.Option(min=5, max=200, help="Crystal between the disordered slabs, A.")
-    ] = 24.0,
-    lattice: Annotated[
-        float, typer.Option(min=12, max=14.5, help="Lattice parameter of the grains, A.")
-    ] = 13.0,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Seed of termination, translation and Li ordering.")
-    ] = 0,
+    out: _Out,
+    name: _Name = None,
+    spec: _Spec = None,
+    plane: _Plane = None,
+    axis: _Axis = "001",
+    angle: _Angle = None,
+    twist: _Twist = False,
+    mean_plane: _MeanPlane = None,
+    mode: _Mode = Mode.exact,
+    max_ions: _MaxIons = 20000,
+    max_strain: _MaxStrain = 0.005,
+    material: _Material = "c-LLZO",
+    charges: _Charges = None,
+    width_layers: _Width = None,
+    thickness: _Thickness = None,
+    lattice: _Lattice = None,
+    seed: _Seed = None,
 ) -> None:
-    """Build one symmetric tilt boundary about [001] and write it to a file."""
-    from gbopt.crystal.known import get_crystal
+    """Build one boundary, given by name, plane, angle or specification, and write it to a file."""
     from gbopt.geometry.build import build_bicrystal
     from gbopt.geometry.files import check_suffix, write_structure
     from gbopt.geometry.gate import check
 
     check_suffix(out)
-    spec = _spec(plane, width_layers, crystal, seed)
-    structure = build_bicrystal(spec, lattice)
-    gate = check(structure, get_crystal(spec.crystal))
+    crystal = _crystal(material, charges)
+    lattice_A = lattice or crystal.lattice_A
+    given = {"width_layers": width_layers, "crystal_A": thickness, "seed": seed}
+    fields = {"width_layers": 3, "crystal_A": 24.0, "seed": 0, "crystal": crystal.name}
+    fields |= _read(spec) if spec else {}
+    fields |= {key: value for key, value in given.items() if value is not None}
+    choice: Choice | None = None
+    if angle is not None and plane is None and name is None:
+        wanted = (axis, angle, twist, mean_plane)
+        choice = _by_angle(wanted, crystal, lattice_A, fields, _Limits(mode, max_ions, max_strain))
+        boundary = choice.spec
+    else:
+        boundary = _given(name, plane, axis, angle, fields)
+    structure = build_bicrystal(boundary, lattice_A, crystal)
+    if choice is not None and angle is not None:
+        record = {"choice": choice.record(angle)}
+        structure = replace(structure, provenance=structure.provenance | record)
     write_structure(structure, out)
+    _print(boundary, structure, check(structure, crystal), out)
+
+
+def _crystal(material: str, charges: str | None) -> Crystal:
+    from gbopt.crystal.known import get_crystal
+
+    if not material.endswith(".cif"):
+        return get_crystal(material)
+    from gbopt.crystal.cif import parse_charges, read_crystal
+
+    return read_crystal(Path(material), parse_charges(charges or ""))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Fields of a specification from a TOML or JSON file."""
+    import json
+
+    text = path.read_text(encoding="utf-8")
+    try:
+        fields = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except ValueError as error:  # of either parser
+        raise ConfigError(
+            f"{path} cannot be read: {error}", hint="write TOML, or JSON in a file named .json"
+        ) from None
+    if not isinstance(fields, dict):
+        raise ConfigError(f"{path} holds no table of fields", hint="write the fields of GBSpec")
+    return fields
+
+
+def _by_angle(
+    wanted: tuple[str, float, bool, str | None],
+    crystal: Crystal,
+    lattice_A: float,
+    fields: dict[str, Any],
+    limits: _Limits,
+) -> Choice:
+    from gbopt.geometry.angles import Wish, choose
+    from gbopt.model.orientation import coprime, miller
+
+    axis, angle_deg, twist, mean_plane = wanted
+    wish = Wish(
+        kind="twist" if twist else "symmetric tilt",
+        axis=coprime(miller(axis)),
+        angle_deg=angle_deg,
+        width_layers=fields["width_layers"],
+        crystal_A=fields["crystal_A"],
+        mean_plane=mean_plane,
+        seed=fields["seed"],
+    )
+    choice = choose(
+        wish,
+        crystal,
+        lattice_A,
+        mode=limits.mode.value,
+        max_ions=limits.max_ions,
+        max_strain=limits.max_strain,
+    )
+    others = {key: value for key, value in fields.items() if key not in {"axis", "plane"}}
+    record = choice.record(angle_deg)
+    typer.echo(
+        f"target {angle_deg:g} deg, realised {choice.realised_deg:.4f} deg, strain "
+        f"{choice.strain:.3%} in either grain"
+    )
+    for what in ("next_cheaper", "next_closer"):
+        typer.echo(f"{what.replace('_', ' '):<12} {_other(record[what])}")
+    return choice._replace(spec=_validated(choice.spec.model_dump() | others))
+
+
+def _other(entry: dict[str, Any] | None) -> str:
+    if entry is None:
+        return "none within the limits"
+    plane = " ".join(str(x) for x in entry["plane"])
+    return f"{entry['misorientation_deg']:.4f} deg on ({plane}), {entry['ions']} ions"
+
+
+def _given(
+    name: str | None, plane: str | None, axis: str, angle: float | None, fields: dict[str, Any]
+) -> GBSpec:
+    """Return the specification of a name, of a plane, or of a file alone."""
+    from gbopt.model.orientation import coprime, miller, parse_name
+
+    if name is not None:
+        named_axis, rotation, named_plane = parse_name(name)
+        which: dict[str, Any] = {
+            "axis": named_axis,
+            "plane": named_plane,
+            "misorientation_deg": round(rotation.degrees, 6),
+        }
+    elif plane is not None:
+        which = {"axis": coprime(miller(axis)), "plane": coprime(miller(plane))}
+        which |= {"misorientation_deg": angle} if angle is not None else {}
+    elif "plane" in fields:
+        which = {}
+    else:
+        raise ConfigError(
+            "no boundary is given",
+            hint="give a name such as 'Sigma5(210)[001]', --plane, --angle or --spec",
+        )
+    return _validated(fields | which)
+
+
+def _validated(fields: dict[str, Any]) -> GBSpec:
+    from pydantic import ValidationError
+
+    from gbopt.model.spec import GBSpec
+
+    try:
+        return GBSpec.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "boundary"
+        raise ConfigError(
+            f"{where}: {first['msg'].removeprefix('Value error, ')}",
+            hint="`gbopt catalog` lists boundaries; `gbopt build --help` the options",
+        ) from None
+
+
+def _print(spec: GBSpec, structure: Bicrystal, gate: GateReport, out: Path) -> None:
     typer.echo(f"{spec.label}  key {spec.key}")
     typer.echo(
         f"{structure.n_ions} ions {structure.formula}, charge {gate.charge_e} e, "
@@ -57,25 +276,5 @@ def build(
     )
     typer.echo("shortest " + ", ".join(f"{k} {v:.2f}" for k, v in gate.shortest_A.items()) + " A")
     if structure.ledger:
-        typer.echo(f"oxide units removed: {structure.ledger}")
+        typer.echo(f"neutral units removed: {structure.ledger}")
     typer.echo(f"wrote {out}")
-
-
-def _spec(plane: str, width_layers: int, crystal_A: float, seed: int) -> GBSpec:
-    from gbopt.model.spec import GBSpec
-
-    try:
-        miller = tuple(int(part) for part in plane.replace(",", " ").split())
-        return GBSpec.model_validate(
-            {
-                "plane": miller,
-                "width_layers": width_layers,
-                "crystal_A": crystal_A,
-                "seed": seed,
-            }
-        )
-    except ValueError:  # also pydantic's ValidationError
-        raise ConfigError(
-            f"--plane: {plane!r} is not a plane 'h k 0' with h > k > 0 and no common factor",
-            hint="planes such as '4 1 0' (28.07 deg) or '5 3 0'; `gbopt check` lists angles",
-        ) from None

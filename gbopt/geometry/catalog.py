@@ -9,7 +9,7 @@ from itertools import product
 from typing import NamedTuple
 
 from gbopt.geometry.build import plan
-from gbopt.geometry.integers import kernel
+from gbopt.integers import kernel
 from gbopt.geometry.interface import interface_of
 from gbopt.model.crystal import Crystal
 from gbopt.model.orientation import (
@@ -27,6 +27,12 @@ from gbopt.model.orientation import (
 from gbopt.model.spec import BoundaryKind, GBSpec
 
 KINDS: tuple[BoundaryKind, ...] = ("symmetric tilt", "asymmetric tilt", "twist", "mixed")
+LOW_INDEX: tuple[Miller, ...] = tuple(
+    (h, k, i)
+    for h, k, i in product(range(-2, 3), repeat=3)
+    if (h, k, i) > (0, 0, 0) and math.gcd(h, k, i) == 1
+)
+"""Planes with indices up to 2, one of each pair of opposite ones."""
 # Interfaces do not depend on these; a specification asks for them.
 _ANY = {"width_layers": 0, "crystal_A": 1.0, "seed": 0}
 
@@ -73,7 +79,7 @@ def catalog(
     axes: Iterable[Miller],
     range_deg: tuple[float, float],
     max_area_a2: float,
-    max_index: int = 2,
+    planes: tuple[Miller, ...] = LOW_INDEX,
 ) -> list[Entry]:
     """List the boundaries without strain, of each set of equivalent ones one.
 
@@ -83,7 +89,7 @@ def catalog(
         axes: axes of rotation.
         range_deg: least and largest misorientation, both included.
         max_area_a2: largest in-plane cell, in units of a^2.
-        max_index: highest Miller index of the planes of asymmetric and mixed boundaries.
+        planes: planes of the first grain for asymmetric tilt and mixed boundaries.
 
     Returns:
         Entries sorted by misorientation, then kind, mean plane and area.
@@ -92,7 +98,7 @@ def catalog(
     found = {
         key: entry
         for axis in dict.fromkeys(coprime(a) for a in axes)
-        for key, entry in _of_axis(crystal, wanted, axis, range_deg, max_area_a2, max_index)
+        for key, entry in _of_axis(crystal, wanted, axis, range_deg, max_area_a2, planes)
     }
     return sorted(
         found.values(),
@@ -107,10 +113,10 @@ def _of_axis(
     axis: Miller,
     range_deg: tuple[float, float],
     max_area_a2: float,
-    max_index: int,
+    planes: tuple[Miller, ...],
 ) -> tuple[tuple[tuple[object, ...], Entry], ...]:
     found: dict[tuple[object, ...], Entry] = {}
-    for plane, rotation in _candidates(crystal, kinds, axis, range_deg, max_area_a2, max_index):
+    for plane, rotation in _candidates(kinds, axis, range_deg, max_area_a2, planes):
         entry = _entry(crystal, axis, plane, rotation)
         if entry.kind not in kinds or entry.area_a2 > max_area_a2 + 1e-9:
             continue
@@ -121,12 +127,11 @@ def _of_axis(
 
 
 def _candidates(
-    crystal: Crystal,
     kinds: tuple[BoundaryKind, ...],
     axis: Miller,
     range_deg: tuple[float, float],
     max_area_a2: float,
-    max_index: int,
+    planes: tuple[Miller, ...],
 ) -> Iterator[tuple[Miller, Rotation]]:
     """Planes with rotations in the range; some are equivalent, some too large."""
     low, high = range_deg[0] - 1e-9, range_deg[1] + 1e-9
@@ -135,14 +140,12 @@ def _candidates(
             tilt = symmetric_tilt(axis, plane)
             if tilt and low <= abs(tilt[0].degrees) <= high:
                 yield plane, tilt[0]
-    planes = []
-    if "twist" in kinds:
-        planes.append(axis)
+    turned = [axis] if "twist" in kinds else []
     if not {"asymmetric tilt", "mixed"}.isdisjoint(kinds):
-        planes += [p for p in _low_index(max_index) if cross(p, axis) != (0, 0, 0)]
-    if planes:
+        turned += [p for p in planes if cross(p, axis) != (0, 0, 0)]
+    if turned:
         for rotation in _rotations(axis, low, high, max_area_a2):
-            for plane in planes:
+            for plane in turned:
                 yield plane, rotation
 
 
@@ -160,11 +163,6 @@ def _zone(axis: Miller, longest: float) -> Iterator[Miller]:
             )
             if norm2(plane) <= longest**2:
                 yield coprime(plane)
-
-
-def _low_index(largest: int) -> list[Miller]:
-    indices = product(range(-largest, largest + 1), repeat=3)
-    return [(h, k, i) for h, k, i in indices if (h, k, i) > (0, 0, 0) and math.gcd(h, k, i) == 1]
 
 
 def _rotations(axis: Miller, low: float, high: float, max_area_a2: float) -> Iterator[Rotation]:

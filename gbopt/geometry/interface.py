@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbopt.errors import GeometryError
-from gbopt.geometry.integers import Vector, combine, kernel, reduced, step
+from gbopt.integers import Vector, combine, kernel, reduced, step
 from gbopt.geometry.near import nearly_coincident
 from gbopt.model.crystal import Crystal
 from gbopt.model.orientation import (

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gbopt.geometry.integers import Vector, cosets
+from gbopt.integers import Vector, cosets, span
 from gbopt.geometry.interface import Cut, Interface, Pair, in_basis
 from gbopt.model.crystal import Crystal
 
@@ -90,41 +90,12 @@ def displacement_cell(interface: Interface) -> NDArray[np.float64]:
     A rigid shift of one grain by a vector of either plane lattice gives the same bicrystal, so
     the shifts that differ fill a cell of the lattice that both plane lattices span together.
     """
-    generators: list[tuple[int, int]] = []
+    generators: list[Vector] = []
     scale = interface.first.points_per_plane * interface.second.points_per_plane
     for cut in (interface.first, interface.second):
         inverse = np.linalg.inv(np.array(in_basis(cut.across, cut.primitive), dtype=float))
         generators += [(round(a * scale), round(b * scale)) for a, b in inverse]
-    return np.array(_echelon(generators), dtype=float) / scale
-
-
-def _echelon(rows: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Basis of the plane lattice that integer rows span."""
-    first, rest = _eliminated(rows, 0)
-    second, _ = _eliminated(rest, 1)
-    times = first[1] // second[1]
-    return [(first[0], first[1] - times * second[1]), second]
-
-
-def _eliminated(
-    rows: list[tuple[int, int]], column: int
-) -> tuple[tuple[int, int], list[tuple[int, int]]]:
-    """One row with the greatest common divisor in a column, and others with zero in it."""
-    rows = [row for row in rows if any(row)]
-    while len(live := [row for row in rows if row[column]]) > 1:
-        pivot = min(live, key=lambda row: abs(row[column]))
-        seen = False
-        reduced = []
-        for row in rows:
-            if row == pivot and not seen:
-                seen = True
-                reduced.append(row)
-                continue
-            times = row[column] // pivot[column]
-            reduced.append((row[0] - times * pivot[0], row[1] - times * pivot[1]))
-        rows = [row for row in reduced if any(row)]
-    pivot = live[0]
-    return pivot, [row for row in rows if row is not pivot]
+    return np.array(span(generators), dtype=float) / scale
 
 
 def polarisation(crystal: Crystal, cut: Cut, shifts: NDArray[np.float64]) -> NDArray[np.float64]:

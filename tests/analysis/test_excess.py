@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 from gbopt.analysis.excess import InterfacialExcess, boundary_weight
 from gbopt.analysis.slabs import boundary_windows, inside
-from gbopt.crystal.llzo import tetragonal_cell
+from gbopt.crystal.llzo import cubic_llzo, tetragonal_cell
 from gbopt.errors import AnalysisError
-from gbopt.geometry.lattice import tilt_of
+from gbopt.geometry.interface import interface_of
 from gbopt.geometry.slab import make_slab
 from gbopt.model.bicrystal import FORMAL_CHARGES, LA, LI, ZR, O
+from gbopt.model.spec import GBSpec
 from gbopt.model.trajectory import TrajectoryInfo
 
 A = 13.185
@@ -119,18 +120,18 @@ def test_crystal_has_no_excess_and_a_sharp_cut_would_find_one(axis):
 @pytest.mark.parametrize("plane", [(4, 1, 0), (5, 1, 0), (3, 2, 0), (9, 7, 0)])
 def test_tilted_grains_have_no_excess(plane):
     """Sites of c-LLZO with their mean occupancy, in grains of some 25 A."""
-    tilt = tilt_of(plane)
-    n_planes = round(50 / (tilt.spacing_a * A))
-    slab = make_slab(plane, n_planes, A, (0.0, 0.0, 0.0))
-    z = np.concatenate(
-        [slab.framework[:, 2], slab.tetrahedral[:, 2], slab.octahedral.reshape(-1, 3)[:, 2]]
-    )
+    spec = GBSpec(plane=plane, width_layers=2, crystal_A=8.0, seed=0)
+    interface = interface_of(spec, cubic_llzo())
+    n_planes = round(50 / (interface.first.spacing_a * A))
+    slab = make_slab(cubic_llzo(), interface.first, n_planes, A, (0.0, 0.0, 0.0))
+    tetrahedral, octahedral = (kind[:, 2] for kind in slab.mobile)
+    z = np.concatenate([slab.framework[:, 2], tetrahedral, octahedral])
     free = len(z) - len(slab.species)
     species = np.concatenate([slab.species, np.full(free, LI)]).astype(int)
     occupancy = np.ones(len(z))
     occupancy[len(slab.species) :] = 1 / 2
-    occupancy[len(slab.species) :][: len(slab.tetrahedral)] = 1 / 3
-    length, area = n_planes * tilt.spacing_a * A, tilt.area_a2 * A**2
+    occupancy[len(slab.species) :][: len(tetrahedral)] = 1 / 3
+    length, area = n_planes * interface.first.spacing_a * A, interface.area_a2 * A**2
     rng = np.random.default_rng(0)
     smooth, cut = [], []
     for _ in range(40):

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from gbopt.crystal.llzo import CUBIC_A, cubic_sites, primitive_sites, tetragonal_cell
+from gbopt.crystal.llzo import (
+    CUBIC_A,
+    cubic_llzo,
+    cubic_sites,
+    tetragonal_cell,
+    tetragonal_llzo,
+)
 from gbopt.crystal.neighbours import pairs_within, wrap
 from gbopt.model.bicrystal import LA, LI, ZR, O
 
@@ -42,13 +48,28 @@ def test_split_positions_of_an_octahedron_are_kept_together():
     )
 
 
-def test_primitive_cell_is_half_of_the_conventional_one():
-    whole, half = cubic_sites(), primitive_sites()
-    both = np.concatenate([half.framework, (half.framework + 0.5) % 1.0])
-    assert len(both) == len(whole.framework)
-    for site in whole.framework:
+@pytest.mark.parametrize("crystal", [cubic_llzo(), tetragonal_llzo()], ids=lambda c: c.name)
+def test_primitive_cell_is_half_of_the_conventional_one(crystal):
+    both = np.concatenate([crystal.framework, crystal.framework + 0.5]) % 1.0
+    if crystal.name == "c-LLZO":
+        whole = cubic_sites().framework
+    else:
+        positions, cell, species = tetragonal_cell()
+        whole = (positions @ np.linalg.inv(cell))[species != LI] % 1.0
+    assert len(both) == len(whole)
+    for site in whole:
         gap = both - site
         assert np.abs(gap - np.round(gap)).sum(axis=1).min() < 1e-9
+    assert crystal.ions_per_primitive == 96
+    assert crystal.mobile_per_primitive == pytest.approx(28)
+
+
+def test_layer_spacings_are_those_of_the_zirconium_layers():
+    """Zr is body-centred cubic with a/2: d_400, d_220 and a/(4 sqrt 3) of the garnet."""
+    crystal = cubic_llzo()
+    assert crystal.layer_spacing_a((4, 1, 0)) == pytest.approx(1 / 4)
+    assert crystal.layer_spacing_a((5, 3, 0)) == pytest.approx(1 / 8**0.5)
+    assert crystal.layer_spacing_a((2, 2, 1)) == pytest.approx(1 / (4 * 3**0.5))
 
 
 def test_tetragonal_cell_is_ordered_li7():

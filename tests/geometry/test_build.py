@@ -5,23 +5,42 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gbopt.crystal.neighbours import pairs_within
-from gbopt.errors import GeometryError
-from gbopt.geometry.build import GAP_A, build_bicrystal, build_bulk
+from gbopt.crystal.llzo import cubic_llzo
+from gbopt.crystal.neighbours import pairs_within, wrap
+from gbopt.errors import ConfigError, GeometryError
+from gbopt.geometry.build import build_bicrystal, build_bulk
+from gbopt.geometry.catalog import KINDS, catalog
 from gbopt.geometry.gate import check
-from gbopt.geometry.lattice import tilt_of, tilts
-from gbopt.geometry.overlap import GATE_A, Framework, push_apart, remove_units
-from gbopt.geometry.slab import make_slab, nonpolar_termination, polarisation
+from gbopt.geometry.interface import interface_of
+from gbopt.geometry.overlap import Framework, gate_A, push_apart, remove_units
+from gbopt.geometry.slab import draw_termination, make_slab, polarisation
+from gbopt.geometry.zones import Zones
 from gbopt.model.bicrystal import LA, LI, ZR, O
 from gbopt.model.spec import GBSpec
 
-SMALL = [t.plane for t in tilts(5.0, 30.0, 9.0)]
+LLZO = cubic_llzo()
+SMALL = [
+    entry
+    for axis, area_a2 in (((0, 0, 1), 6.5), ((1, 1, 0), 6.0), ((1, 1, 1), 7.5), ((2, 1, 0), 6.0))
+    for entry in catalog(
+        LLZO, kinds=KINDS, axes=(axis,), range_deg=(5.0, 60.0), max_area_a2=area_a2
+    )
+]
+TILTS = [e.plane for e in SMALL if e.kind == "symmetric tilt" and e.axis == (0, 0, 1)]
+
+
+def of_entry(entry, **fields):
+    return GBSpec(
+        axis=entry.axis, plane=entry.plane, misorientation_deg=entry.rotation_deg, **fields
+    )
+
 
 specs = st.builds(
-    GBSpec,
-    plane=st.sampled_from(SMALL),
-    width_layers=st.integers(2, 5),
-    crystal_A=st.floats(6.0, 20.0),
+    of_entry,
+    st.sampled_from(SMALL),
+    width_layers=st.integers(0, 5),
+    crystal_A=st.floats(6.0, 16.0),
+    gap_A=st.floats(0.3, 1.0),
     seed=st.integers(0, 2**31 - 1),
 )
 slow = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -31,7 +50,7 @@ slow = settings(max_examples=30, deadline=None, suppress_health_check=[HealthChe
 @given(spec=specs, lattice_A=st.floats(12.95, 13.25))
 def test_every_boundary_is_neutral_gated_and_thick_enough(spec, lattice_A):
     structure = build_bicrystal(spec, lattice_A)
-    report = check(structure)
+    report = check(structure, LLZO)
     assert report.charge_e == 0
     assert structure.charge_e == 0
     if not structure.ledger:
@@ -42,7 +61,7 @@ def test_every_boundary_is_neutral_gated_and_thick_enough(spec, lattice_A):
     grain_A = structure.boundaries_A[1]
     assert grain_A >= spec.crystal_A + structure.core_width_A - 1e-6
     # The density is that of bulk but for the gap left at each boundary.
-    crystal = 192 * (structure.volume_A3 - 2 * GAP_A * structure.area_A2) / lattice_A**3
+    crystal = 192 * (structure.volume_A3 - 2 * spec.gap_A * structure.area_A2) / lattice_A**3
     assert report.ions_per_A3 * structure.volume_A3 <= crystal + 1e-6
     assert structure.n_ions >= 0.97 * crystal
 
@@ -105,47 +124,108 @@ def test_core_marks_the_ions_within_half_the_width_of_a_boundary():
     assert share == pytest.approx(2 * structure.core_width_A / length, rel=0.15)
 
 
+def cut_of(plane):
+    spec = GBSpec(plane=plane, width_layers=2, crystal_A=8.0, seed=0)
+    return interface_of(spec, LLZO)
+
+
 @given(st.sampled_from(SMALL), st.tuples(*[st.floats(0, 1)] * 3))
-@settings(max_examples=20, deadline=None)
-def test_slab_holds_whole_primitive_cells_wherever_it_is_cut(plane, shift):
-    slab = make_slab(plane, 7, 13.0, shift)
-    assert np.bincount(slab.species, minlength=4).tolist() == [0, 7 * 12, 7 * 8, 7 * 48]
-    assert len(slab.tetrahedral) == 7 * 12
-    assert slab.octahedral.shape == (7 * 24, 2, 3)
-    spacing = 13.0 * np.linalg.norm(plane) ** -1 * (0.5 if sum(plane) % 2 else 1.0)
+@settings(max_examples=30, deadline=None)
+def test_slab_holds_whole_primitive_cells_wherever_it_is_cut(entry, shift):
+    spec = of_entry(entry, width_layers=2, crystal_A=8.0, seed=0)
+    cut = interface_of(spec, LLZO).first
+    slab, cells = make_slab(LLZO, cut, 5, 13.0, shift), 5 * cut.points_per_plane
+    assert np.bincount(slab.species, minlength=4).tolist() == [0, cells * 12, cells * 8, cells * 48]
+    assert [len(kind) for kind in slab.mobile] == [cells * 12, cells * 48]
     assert slab.framework[:, 2].min() >= -1e-9
-    assert slab.framework[:, 2].max() < 7 * spacing + 1e-9
+    assert slab.framework[:, 2].max() < 5 * cut.spacing_a * 13.0 + 1e-9
 
 
 @pytest.mark.parametrize("plane", [(4, 1, 0), (5, 1, 0), (5, 3, 0), (3, 2, 0), (7, 1, 0)])
 def test_both_boundaries_get_nearly_the_same_composition(plane):
     """A polar cut would make one boundary rich in lithium and the other poor by some e/nm2."""
     rng = np.random.default_rng(0)
-    area_nm2 = tilt_of(plane).area_a2 * 1.3**2
-    cuts = [nonpolar_termination(p, rng) for p in (plane, (plane[0], -plane[1], 0)) for _ in "ab"]
-    charges = [polarisation(plane, np.array([cut]))[0] / area_nm2 for cut in cuts[:2]]
-    assert np.abs(charges).max() < 0.15
-    anywhere = polarisation(plane, rng.random(200)) / area_nm2
+    interface = cut_of(plane)
+    area_nm2 = interface.area_a2 * 1.3**2
+    for cut in (interface.first, interface.second):
+        for _ in range(4):
+            drawn = draw_termination(LLZO, cut, rng)
+            assert abs(polarisation(LLZO, cut, np.array([drawn]))[0]) / area_nm2 < 0.15
+    anywhere = polarisation(LLZO, interface.first, rng.random(200)) / area_nm2
     assert np.abs(anywhere).max() > 1.0
 
 
 def test_polarisation_is_the_dipole_of_the_slab():
     """By hand: sum of charge times height over the slab's volume, framework and mean lithium."""
-    plane, shift = (4, 1, 0), 0.37
-    slab = make_slab(plane, 3, 13.0, (0.0, 0.0, shift))
-    spacing_A = tilt_of(plane).spacing_a * 13.0
+    cut, shift = cut_of((4, 1, 0)).first, 0.37
+    slab = make_slab(LLZO, cut, 3, 13.0, (0.0, 0.0, shift))
+    spacing_A = cut.spacing_a * 13.0
     charge = np.array([1, 3, 4, -2])[slab.species]
-    dipole = (charge * slab.framework[:, 2]).sum() + slab.tetrahedral[:, 2].sum() / 3
-    dipole += slab.octahedral[..., 2].sum() / 2
-    ours = polarisation(plane, np.array([shift]))[0]
+    dipole = (charge * slab.framework[:, 2]).sum()
+    dipole += slab.mobile[0][:, 2].sum() / 3 + slab.mobile[1][:, 2].sum() / 2
+    ours = polarisation(LLZO, cut, np.array([shift]))[0]
     # Up to the height of whole planes, which a neutral slab does not feel.
     assert dipole / (3 * spacing_A) == pytest.approx(ours, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("plane", "crystal_A"), [((0, 0, 1), 25.0), ((1, 1, 0), 26.0), ((2, 1, 0), 28.0)]
+)
+def test_zero_misorientation_is_the_perfect_crystal(plane, crystal_A):
+    spec = GBSpec(
+        plane=plane,
+        misorientation_deg=0.0,
+        width_layers=0,
+        crystal_A=crystal_A,
+        gap_A=0.0,
+        translation=(0.0, 0.0),
+        termination=(0, 0),
+        seed=1,
+    )
+    structure, bulk = build_bicrystal(spec, 13.0), build_bulk(1, 13.0, seed=0)
+    assert structure.ledger == {}
+
+    def shells(crystal):
+        ions = crystal.species != LI
+        pairs = pairs_within(crystal.positions[ions], crystal.cell, 6.0)
+        return np.unique(pairs.distance.round(5), return_counts=True), ions.sum()
+
+    (distances, counts), n = shells(structure)
+    (wanted, expected), m = shells(bulk)
+    assert distances == pytest.approx(wanted, abs=2e-5)
+    assert (counts * m == expected * n).all()
+
+
+def test_translation_moves_the_second_grain_alone_and_repeats_with_its_cell():
+    fields = {"plane": (4, 1, 0), "width_layers": 0, "crystal_A": 10.0, "termination": (0, 0)}
+
+    def framework(translation):
+        spec = GBSpec(**fields, translation=translation, seed=0, gap_A=2.0)
+        built = build_bicrystal(spec, 13.0)
+        return built.sites[built.species != LI], built.grain[built.species != LI], built.cell
+
+    (still, grain, cell), (moved, _, _) = framework((0.0, 0.0)), framework((0.25, 0.0))
+    fractions = (moved - still) @ np.linalg.inv(cell)
+    shift = fractions - np.round(fractions)
+    assert np.abs(shift[grain == 0]).max() < 1e-9
+    assert shift[grain == 1] % 1.0 == pytest.approx(
+        np.tile([0.25, 0.0, 0.0], (int((grain == 1).sum()), 1)), abs=1e-6
+    )
+    around, _, _ = framework((1.0, 1.0))
+    onto = pairs_within(wrap(around, cell), cell, 1e-3, others=wrap(still, cell))
+    assert len(np.unique(onto.i)) == len(still)
+
+
+def test_termination_outside_the_least_polar_cuts_is_refused():
+    spec = GBSpec(plane=(4, 1, 0), width_layers=2, crystal_A=8.0, termination=(0, 99), seed=0)
+    with pytest.raises(ConfigError, match="least polar cuts 0 to"):
+        build_bicrystal(spec, 13.0)
 
 
 def test_bulk_has_seven_lithium_and_no_excluded_pair():
     bulk = build_bulk(2, 13.0, seed=3)
     assert bulk.formula == "Li448La192Zr128O768"
-    shortest = check(bulk).shortest_A
+    shortest = check(bulk, LLZO).shortest_A
     assert shortest["Li-Li"] > 2.3
     assert shortest["Zr-O"] == pytest.approx(2.11, abs=0.01)
 
@@ -154,7 +234,7 @@ def test_gate_refuses_a_touching_pair_in_one_sentence():
     bulk = build_bulk(1, 13.0, seed=0)
     bulk.positions[0] = bulk.positions[1] + 0.3
     with pytest.raises(GeometryError, match=r"closest .* pair is 0\.5\d A apart"):
-        check(bulk)
+        check(bulk, LLZO)
 
 
 def framework_of(positions, species):
@@ -171,9 +251,9 @@ def test_push_apart_separates_an_overlap_and_moves_oxygen_more_than_zirconium():
     cell = np.eye(3) * 20.0
     framework = framework_of([[10, 10, 0.3], [10, 10, 1.4]], [ZR, O])
     rng = np.random.default_rng(0)
-    pushed = push_apart(framework, cell, (0.0, 10.0), 5.0, rng)
+    pushed = push_apart(framework, LLZO, cell, Zones((0.0, 10.0), 20.0), 5.0, rng)
     moved = np.linalg.norm(pushed.positions - framework.positions, axis=1)
-    assert np.linalg.norm(pushed.positions[0] - pushed.positions[1]) > GATE_A[ZR, O]
+    assert np.linalg.norm(pushed.positions[0] - pushed.positions[1]) > gate_A(LLZO)[ZR, O]
     assert moved[1] > 3 * moved[0]
 
 
@@ -194,7 +274,7 @@ def test_removal_takes_whole_oxide_units(close, unit, cost):
     second = np.flatnonzero(species == close[1])[-1]
     positions[second] = positions[first] + [0.7, 0.0, 0.0]
     framework = framework_of(positions, species)
-    left, ledger = remove_units(framework, crystal.cell)
+    left, ledger = remove_units(framework, LLZO, crystal.cell)
     assert ledger[unit] >= 1
     charges = np.array([1, 3, 4, -2])
     lithium = lambda s: -int(charges[s].sum())  # noqa: E731 - what neutrality asks for

@@ -80,20 +80,35 @@ def _round(value: float) -> int:
     return 0 if abs(value) <= 0.5 + 1e-9 else round(value)
 
 
+def span(rows: Sequence[Vector]) -> list[Vector]:
+    """Basis of the lattice that integer rows span, in Hermite form: unique, pivots positive."""
+    left = [list(row) for row in rows if any(row)]
+    basis: list[Vector] = []
+    for column in range(len(rows[0])):
+        while sum(row[column] != 0 for row in left) > 1:
+            pivot = min((row for row in left if row[column]), key=lambda row: abs(row[column]))
+            for row in left:
+                if row is not pivot:
+                    times = row[column] // pivot[column]
+                    row[:] = [x - times * y for x, y in zip(row, pivot, strict=True)]
+        for row in [row for row in left if row[column]]:
+            sign = 1 if row[column] > 0 else -1
+            pivot = [sign * x for x in row]
+            basis = [_lowered(above, pivot, column) for above in basis] + [tuple(pivot)]
+        left = [row for row in left if not row[column] and any(row)]
+    return basis
+
+
+def _lowered(above: Vector, pivot: Sequence[int], column: int) -> Vector:
+    times = above[column] // pivot[column]
+    return tuple(x - times * y for x, y in zip(above, pivot, strict=True))
+
+
 def cosets(outer: Sequence[Vector]) -> list[Vector]:
-    """Points of the integer lattice Z^3 in a cell, one of each coset.
+    """Points of the integer lattice in a cell, one of each coset.
 
     Args:
-        outer: three independent integer vectors that span the cell.
+        outer: as many independent integer vectors as they have components; they span the cell.
     """
-    rows = [list(row) for row in outer]
-    for column in range(3):  # Hermite form: upper triangular
-        while any(row[column] for row in rows[column + 1 :]):
-            live = [row for row in rows[column:] if row[column]]
-            pivot = min(live, key=lambda row: abs(row[column]))
-            rest = [row for row in rows[column:] if row is not pivot]
-            for row in rest:
-                times = row[column] // pivot[column]
-                row[:] = [x - times * y for x, y in zip(row, pivot, strict=True)]
-            rows[column:] = [pivot, *rest]
-    return list(product(*(range(abs(rows[i][i])) for i in range(3))))
+    edges = [abs(row[i]) for i, row in enumerate(span(outer))]
+    return list(product(*(range(edge) for edge in edges)))
