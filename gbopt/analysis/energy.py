@@ -32,9 +32,8 @@ from typing import NamedTuple
 from gbopt.analysis.statistics import propagate
 from gbopt.errors import AnalysisError
 from gbopt.model.observables import Estimate
-from gbopt.units import ELEMENTARY_CHARGE_C
+from gbopt.units import EV_A2_TO_J_M2
 
-EV_A2_TO_J_M2 = ELEMENTARY_CHARGE_C * 1e20
 BOUNDARIES = 2
 
 

@@ -153,7 +153,8 @@ def _crystal(material: str, charges: str | None) -> Crystal:
 
     if not material.endswith(".cif"):
         return get_crystal(material)
-    from gbopt.crystal.cif import parse_charges, read_crystal
+    from gbopt.crystal.charges import parse_charges
+    from gbopt.crystal.cif import read_crystal
 
     return read_crystal(Path(material), parse_charges(charges or ""))
 

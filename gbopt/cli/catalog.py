@@ -83,7 +83,7 @@ def catalog(
         _print_table(rows)
         typer.echo(
             f"{len(rows)} boundaries of {crystal.name} without strain, {low:g}-{high:g} deg, at "
-            f"most {max_ions} ions with {width_layers} layers and {crystal_thickness:g} A of crystal"
+            f"most {max_ions} ions with {width_layers} layers, {crystal_thickness:g} A of crystal"
         )
 
 

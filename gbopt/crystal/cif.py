@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gbopt.crystal.charges import FORMAL_CHARGES_E
 from gbopt.crystal.neighbours import pairs_within, wrap
 from gbopt.errors import ConfigError
 from gbopt.integers import span
@@ -36,22 +37,7 @@ class _Site(NamedTuple):
     """Element and share, sorted by element."""
 
 
-def parse_charges(text: str) -> dict[str, int]:
-    """Read formal charges such as ``Mg=2,O=-2``.
-
-    Raises:
-        ConfigError: a part is not ELEMENT=CHARGE.
-    """
-    charges: dict[str, int] = {}
-    for part in filter(None, (p.strip() for p in text.split(","))):
-        match = re.fullmatch(r"([A-Z][a-z]?)\s*=\s*([+-]?\d+)", part)
-        if not match:
-            raise ConfigError(f"charges: {part!r} is not ELEMENT=CHARGE", hint="write 'Mg=2,O=-2'")
-        charges[match[1]] = int(match[2])
-    return charges
-
-
-def read_crystal(path: Path, charges: dict[str, int], mobile: str = "Li") -> Crystal:
+def read_crystal(path: Path, given: Mapping[str, int] | None = None, mobile: str = "Li") -> Crystal:
     """Read a crystal that boundaries can be built of.
 
     Sites that hold ``mobile`` only in part are filled after the grains have been joined, with as
@@ -59,12 +45,13 @@ def read_crystal(path: Path, charges: dict[str, int], mobile: str = "Li") -> Cry
 
     Args:
         path: the CIF.
-        charges: formal charge of each element, e.
+        given: formal charges in e by element, before those of FORMAL_CHARGES_E.
         mobile: the element that makes up the charge where it is partly occupied.
 
     Raises:
         ConfigError: it cannot be read, an element has no charge, or the crystal is charged.
     """
+    charges = {**FORMAL_CHARGES_E, **(given or {})}
     structure = _read(path)
     sites = [_site(site) for site in structure]
     elements = _elements(sites, charges, path)
@@ -98,6 +85,7 @@ def read_crystal(path: Path, charges: dict[str, int], mobile: str = "Li") -> Cry
                 np.array(where),
                 tuple(elements.index(name) for name, _ in kinds if not (moving and name == mobile)),
                 tuple(share for name, share in kinds if not (moving and name == mobile)),
+                dict(kinds).get(mobile, 0.0) if moving else 0.0,
             )
             for kinds, where in groups.items()
             if not (moving and [name for name, _ in kinds] == [mobile])

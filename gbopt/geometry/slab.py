@@ -156,16 +156,14 @@ def _charged_heights(
     formal = np.array(crystal.formal_charges_e, dtype=float)
     sites = _fractions(crystal, primitive, stack)
     heights, charges = [sites.framework[:, 2]], [formal[crystal.species]]
+    each = 0.0 if crystal.mobile is None else formal[crystal.mobile]
     for mixture, where in zip(crystal.mixed, sites.mixed, strict=True):
         mean = float(np.dot(mixture.occupancy, formal[list(mixture.species)]))
         heights.append(where[:, 2])
-        charges.append(np.full(len(where), mean))
-    if crystal.mobile is not None:
-        count = sum(len(s.positions) * s.occupancy for s in crystal.mobile_sites)
-        for kind, where in zip(crystal.mobile_sites, sites.mobile, strict=True):
-            share = kind.occupancy * crystal.mobile_per_primitive / count
-            heights.append(where[:, 2])
-            charges.append(np.full(len(where), share * formal[crystal.mobile]))
+        charges.append(np.full(len(where), mean + mixture.mobile * each))
+    for kind, where in zip(crystal.mobile_sites, sites.mobile, strict=True):
+        heights.append(where[:, 2])
+        charges.append(np.full(len(where), kind.occupancy * each))
     return np.concatenate(heights), np.concatenate(charges)
 
 

@@ -37,7 +37,9 @@ class MixedSites(NamedTuple):
     """(s, 3) in fractions of the conventional cell, those of one primitive cell."""
     species: tuple[int, ...]
     occupancy: tuple[float, ...]
-    """Share of each species; what is left over stays empty or takes the mobile ion."""
+    """Share of each species."""
+    mobile: float = 0.0
+    """Share of the mobile ion, which takes some of what the others leave over."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,6 +91,15 @@ class Crystal:
         """Mean number of ions in a primitive cell of the bulk."""
         mixed = sum(len(m.positions) * sum(m.occupancy) for m in self.mixed)
         return len(self.species) + mixed + self.mobile_per_primitive
+
+    @property
+    def mobile_shares(self) -> tuple[tuple[float, float], ...]:
+        """Share of the mobile ion on, and least distance (units of a) within, each kind of site.
+
+        First the kinds of ``mobile_sites``, then what each kind of ``mixed`` leaves over.
+        """
+        over = [(m.mobile / (1 - sum(m.occupancy)) if m.mobile else 0.0, 0.0) for m in self.mixed]
+        return (*((kind.occupancy, kind.apart_a) for kind in self.mobile_sites), *over)
 
     @property
     def mobile_per_primitive(self) -> float:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from gbopt.crystal.cif import parse_charges, read_crystal
+from gbopt.crystal.charges import parse_charges
+from gbopt.crystal.cif import read_crystal
 from gbopt.crystal.llzo import RELAXED_MINIMUM_A, cubic_llzo
 from gbopt.errors import ConfigError
 from gbopt.geometry.build import build_bicrystal, build_bulk
@@ -107,8 +108,9 @@ def test_content_decides_the_key(mgo, tmp_path):
 
 def test_wrong_input_is_one_sentence(tmp_path, mgo):
     path = write(tmp_path, "salt", "Fm-3m", 5.64, ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])
-    with pytest.raises(ConfigError, match="no formal charge is given for Cl"):
-        read_crystal(path, {"Na": 1})
+    noble = write(tmp_path, "noble", "Fm-3m", 5.64, ["Xe", "Cl"], [[0, 0, 0], [0.5] * 3])
+    with pytest.raises(ConfigError, match="no formal charge is given for Xe"):
+        read_crystal(noble)
     with pytest.raises(ConfigError, match="sum to"):
         read_crystal(path, {"Na": 2, "Cl": -1})
     with pytest.raises(ConfigError, match="'Na' is not"):
