@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gbopt.config import CampaignConfig
-from gbopt.errors import ConfigError
 from gbopt.crystal.known import get_crystal
+from gbopt.errors import ConfigError
 from gbopt.geometry.catalog import Entry, catalog
 from gbopt.model.crystal import Crystal
 from gbopt.model.spec import GBSpec

@@ -90,7 +90,7 @@ def catalog(
 def _row(
     entry: Entry, crystal: Crystal, width_layers: int, crystal_A: float, lattice_A: float
 ) -> dict[str, Any]:
-    from gbopt.geometry.build import plan
+    from gbopt.geometry.plan import plan
     from gbopt.model.orientation import digits
 
     sizes = plan(entry.spec(crystal, width_layers, crystal_A), crystal, lattice_A)

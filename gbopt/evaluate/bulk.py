@@ -23,7 +23,7 @@ from gbopt.evaluate.cache import cache_folder, write_whole
 from gbopt.evaluate.energies import inherent_energy
 from gbopt.evaluate.fields import collective_lag_ps, follow_fields, formal_charges
 from gbopt.evaluate.workers import become_worker, in_workers
-from gbopt.geometry.build import build_bulk
+from gbopt.geometry.bulk import build_bulk
 from gbopt.md.engine import Progress, run_md
 from gbopt.md.libmpi import lammps_version
 from gbopt.md.protocol import bulk_stages

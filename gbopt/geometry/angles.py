@@ -6,8 +6,8 @@ import math
 from typing import Any, Literal, NamedTuple
 
 from gbopt.errors import GeometryError
-from gbopt.geometry.build import plan
 from gbopt.geometry.catalog import LOW_INDEX, Entry, catalog
+from gbopt.geometry.plan import plan
 from gbopt.model.crystal import Crystal
 from gbopt.model.orientation import Miller, digits
 from gbopt.model.spec import BoundaryKind, GBSpec

@@ -8,9 +8,9 @@ from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
-from gbopt.geometry.build import plan
-from gbopt.integers import kernel
 from gbopt.geometry.interface import interface_of
+from gbopt.geometry.plan import plan
+from gbopt.integers import kernel
 from gbopt.model.crystal import Crystal
 from gbopt.model.orientation import (
     SIGMA_MAX,

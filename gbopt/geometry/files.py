@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gbopt.errors import ConfigError
-from gbopt.model.bicrystal import FORMAL_CHARGES, MASSES_AMU, SPECIES, Bicrystal
+from gbopt.model.bicrystal import MASSES_AMU, SPECIES, Bicrystal
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -37,14 +37,14 @@ def to_ase(structure: Bicrystal) -> Atoms:
     from ase import Atoms
 
     atoms = Atoms(
-        symbols=[SPECIES[i] for i in structure.species],
+        symbols=[structure.elements[i] for i in structure.species],
         positions=structure.positions,
         cell=structure.cell,
         pbc=True,
     )
     atoms.set_array("grain", structure.grain.astype(int))
     atoms.set_array("core", structure.core.astype(int))
-    atoms.set_initial_charges([FORMAL_CHARGES[i] for i in structure.species])
+    atoms.set_initial_charges([structure.formal_charges_e[i] for i in structure.species])
     atoms.info["boundaries_A"] = list(structure.boundaries_A)
     atoms.info["core_width_A"] = structure.core_width_A
     atoms.info["lattice_A"] = structure.lattice_A
@@ -74,7 +74,7 @@ def lammps_data(structure: Bicrystal) -> str:
         f"gbopt {structure.formula}",
         "",
         f"{structure.n_ions} atoms",
-        f"{len(SPECIES)} atom types",
+        f"{len(structure.elements)} atom types",
         "",
         f"0.0 {cell[0, 0]:.10f} xlo xhi",
         f"0.0 {cell[1, 1]:.10f} ylo yhi",
@@ -83,14 +83,23 @@ def lammps_data(structure: Bicrystal) -> str:
         "",
         "Masses",
         "",
-        *(f"{i + 1} {mass} # {SPECIES[i]}" for i, mass in enumerate(MASSES_AMU)),
+        *(f"{i + 1} {_mass_amu(name)} # {name}" for i, name in enumerate(structure.elements)),
         "",
         "Atoms # charge",
         "",
     ]
     rows = zip(structure.species, structure.positions, strict=True)
     lines += [
-        f"{n + 1} {kind + 1} {FORMAL_CHARGES[kind]:g} {x:.8f} {y:.8f} {z:.8f}"
+        f"{n + 1} {kind + 1} {structure.formal_charges_e[kind]:g} {x:.8f} {y:.8f} {z:.8f}"
         for n, (kind, (x, y, z)) in enumerate(rows)
     ]
     return "\n".join(lines) + "\n"
+
+
+def _mass_amu(element: str) -> float:
+    """Mass of an element: for those of LLZO the one that MD runs with."""
+    if element in SPECIES:
+        return MASSES_AMU[SPECIES.index(element)]
+    from ase.data import atomic_masses, atomic_numbers
+
+    return float(atomic_masses[atomic_numbers[element]])

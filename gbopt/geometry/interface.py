@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbopt.errors import GeometryError
-from gbopt.integers import Vector, combine, kernel, reduced, step
 from gbopt.geometry.near import nearly_coincident
+from gbopt.integers import Vector, combine, kernel, reduced, step
 from gbopt.model.crystal import Crystal
 from gbopt.model.orientation import (
     Miller,
@@ -118,6 +119,7 @@ def _determinant(rows: tuple[tuple[int, int], tuple[int, int]]) -> int:
     return a * d - b * c
 
 
+@lru_cache(maxsize=1024)
 def _coincident(plane: Miller, rotation: Rotation, crystal: Crystal) -> Interface:
     """Intersect the two lattices in the plane."""
     rows, over = rotation.matrix

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gbopt.crystal.neighbours import pairs_within, wrap
 from gbopt.errors import GeometryError
 from gbopt.geometry.overlap import gate_A
+from gbopt.geometry.regions import Regions
 from gbopt.geometry.zones import Zones
 from gbopt.model.crystal import Crystal
 
@@ -17,6 +18,11 @@ _VOID_TRIES = 40
 _VOID_POINTS_PER_A3 = 0.4
 # An ordering has to fit: a kind of site is filled to its share of the bulk, no further.
 _FULL = 1 - 1e-9
+# When a region is to hold another number of ions: places tried beside its sites, how often they
+# are drawn anew, and moves for each place. The core of a boundary has taken all it will by then.
+_PLACES_PER_A3 = 5.0
+_PLACE_DRAWS = 3
+_MOVES_PER_PLACE = 40
 
 
 class Host(NamedTuple):
@@ -56,7 +62,7 @@ def place_mobile(
         GeometryError: there is not enough room.
     """
     where = wrap(np.concatenate([np.zeros((0, 3)), *sites]), host.cell)
-    free = _clear_of_host(crystal, where, host)
+    free = clear_of_host(crystal, where, host)
     kinds = np.repeat(np.arange(len(sites)), [len(kind) for kind in sites])
     chosen = _fill_sites(crystal, where, kinds, free, host.cell, lattice_A, rng)
     if len(chosen) > count:
@@ -73,7 +79,103 @@ def place_mobile(
     return placed
 
 
-def _clear_of_host(crystal: Crystal, where: NDArray[np.float64], host: Host) -> NDArray[np.bool_]:
+def refit_mobile(
+    crystal: Crystal,
+    host: Host,
+    regions: Regions,
+    placed: NDArray[np.float64],
+    sites: NDArray[np.float64],
+    wanted: list[int],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Bring every region to its number of mobile ions, moving as few as need be.
+
+    Ions that the host leaves room for stay, but for a surplus, drawn at random. Missing ones are
+    added on free sites and, when these run out, in voids.
+
+    Args:
+        crystal: its exclusion rules.
+        host: the other ions.
+        regions: the regions.
+        placed: (m, 3) A, wrapped, mobile ions so far.
+        sites: (s, 3) A, wrapped, all mobile sites.
+        wanted: ions in each region.
+        rng: source of the choice.
+
+    Returns:
+        (sum of ``wanted``, 3) A, wrapped.
+
+    Raises:
+        GeometryError: there is not enough room.
+    """
+    placed = placed[clear_of_host(crystal, placed, host)]
+    own = [rng.permutation(np.flatnonzero(regions.of(placed) == n)) for n in range(len(wanted))]
+    surplus = [ions[count:] for ions, count in zip(own, wanted, strict=True)]
+    placed = np.delete(placed, np.concatenate(surplus), axis=0)
+    sites = sites[clear_of_host(crystal, sites, host)]
+    for n, count in enumerate(wanted):
+        places = sites[regions.of(sites) == n]
+        for _ in range(_PLACE_DRAWS + 1):
+            placed = _crowded(crystal, regions, placed, places, n, count, rng)
+            found = int(regions.counts(placed)[n])
+            if found == count:
+                break
+            drawn = regions.points(n, _PLACES_PER_A3, rng)
+            places = np.concatenate([places, drawn[clear_of_host(crystal, drawn, host)]])
+        else:
+            raise GeometryError(
+                f"only {found} of {count} {crystal.elements[crystal.mobile or 0]} ions fit into "
+                f"{regions.names[n]}",
+                hint="ask for less by composition, or use another seed or a larger gap_A",
+            )
+    return placed
+
+
+def _crowded(
+    crystal: Crystal,
+    regions: Regions,
+    placed: NDArray[np.float64],
+    places: NDArray[np.float64],
+    region: int,
+    count: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Add ions on places of one region until it holds ``count``, or as many as can be had.
+
+    A hard-core lattice gas: a free place drawn at random is taken if no ion is too near to it;
+    an ion that alone is too near moves there, which sooner or later makes room for another.
+    """
+    inside = regions.of(placed) == region
+    own, others = placed[inside], placed[~inside]
+    least_A = crystal.least_mobile_A
+    taken = pairs_within(places, regions.cell, least_A, others=others)
+    free = np.ones(len(places), dtype=bool)
+    free[taken.i] = False
+    where = np.concatenate([own, places[free]])
+    missing = count - len(own)
+    if missing == 0 or len(where) == 0:
+        return placed
+    exclusion = exclusion_lists(where, regions.cell, least_A)
+    occupied = np.arange(len(where)) < len(own)
+    near = np.add.reduceat(occupied[exclusion.members].astype(np.intp), exclusion.ends[:-1])
+    for site in rng.integers(len(where), size=_MOVES_PER_PLACE * len(where)).tolist():
+        if missing == 0:
+            break
+        if occupied[site] or near[site] > 1:
+            continue
+        around = exclusion.of(site)
+        if near[site] == 1:
+            leaving = around[occupied[around]]
+            occupied[leaving] = False
+            near[exclusion.of(int(leaving[0]))] -= 1
+            missing += 1
+        occupied[site] = True
+        near[around] += 1
+        missing -= 1
+    return np.concatenate([others, where[occupied]])
+
+
+def clear_of_host(crystal: Crystal, where: NDArray[np.float64], host: Host) -> NDArray[np.bool_]:
     """Mark the positions that no other ion is too close to."""
     gate = gate_A(crystal)[crystal.mobile]
     pairs = pairs_within(where, host.cell, float(gate.max()), others=host.positions)
@@ -96,10 +198,10 @@ def _fill_sites(
     exclusion = exclusion_lists(where, cell, crystal.least_mobile_A)
     open_ = free.copy()
     chosen: list[int] = []
-    for kind, rule in enumerate(crystal.mobile_sites):
+    for kind, (share, apart_a) in enumerate(crystal.mobile_shares):
         own = np.flatnonzero(kinds == kind)
-        quota = int(rule.occupancy * len(own) + 1e-9) if rule.occupancy < _FULL else len(own)
-        apart = exclusion_lists(where[own], cell, rule.apart_a * lattice_A)
+        quota = int(share * len(own) + 1e-9) if share < _FULL else len(own)
+        apart = exclusion_lists(where[own], cell, apart_a * lattice_A)
         lonely = open_[own].copy()
         taken = 0
         for site in rng.permutation(len(own)).tolist():
@@ -154,7 +256,7 @@ def _fill_voids(
     close = host._replace(positions=host.positions[near], species=host.species[near])
     for _ in range(_VOID_TRIES):
         trial = _points_in(zones, host.core_width_A, cell, rng)
-        trial = trial[_clear_of_host(crystal, trial, close)]
+        trial = trial[clear_of_host(crystal, trial, close)]
         taken = pairs_within(trial, cell, crystal.least_mobile_A, others=placed)
         free = np.ones(len(trial), dtype=bool)
         free[taken.i] = False

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gbopt.integers import Vector, cosets, span
 from gbopt.geometry.interface import Cut, Interface, Pair, in_basis
+from gbopt.integers import Vector, cosets, span
 from gbopt.model.crystal import Crystal
 
 

@@ -232,7 +232,11 @@ def run_md(
         folder: where request, start and log are written (made if need be).
         stall_s: silence after which the child is given up.
         on_progress: called with every report of the child.
+
+    Raises:
+        ConfigError: the structure holds an element that the potential does not describe.
     """
+    potential.require(structure.elements)
     folder.mkdir(parents=True, exist_ok=True)
     request = md_request(potential, stages, md)
     (folder / "request.json").write_text(json.dumps(request, indent=1), encoding="utf-8")

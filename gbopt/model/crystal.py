@@ -144,13 +144,16 @@ class Crystal:
         boundary plane of high index is made of steps of that low-index plane.
         """
         normal = self.normal_a(plane)
-        normal = normal / np.linalg.norm(normal)
-        low = max(_LOW_INDEX, key=lambda p: (round(abs(self._cosine(p, normal)), 9), p))
-        return self._layers_of(low)
+        directions, spacings = self._low_index_layers
+        cosines = np.abs(directions @ normal) / np.linalg.norm(normal)
+        return spacings[int(np.argmax(cosines.round(9)))]
 
-    def _cosine(self, plane: Miller, unit: NDArray[np.float64]) -> float:
-        normal = self.normal_a(plane)
-        return float(normal @ unit / np.linalg.norm(normal))
+    @cached_property
+    def _low_index_layers(self) -> tuple[NDArray[np.float64], tuple[float, ...]]:
+        """Unit normals of the low-index planes, and the distance of the layers along each."""
+        normals = np.array([self.normal_a(plane) for plane in _LOW_INDEX])
+        units = normals / np.linalg.norm(normals, axis=1)[:, None]
+        return units, tuple(self._layers_of(plane) for plane in _LOW_INDEX)
 
     def _layers_of(self, plane: Miller) -> float:
         charges = np.array(self.formal_charges_e)[self.species]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gbopt.model.orientation import (
     Miller,
@@ -36,9 +36,9 @@ class Dopant(BaseModel):
     model_config = _FROZEN
 
     element: DopantElement
-    """Al and Ga sit on 24d in place of lithium, Ta and Nb on 16a in place of zirconium."""
+    """Al and Ga sit on 24d (8a in t-LLZO) and replace three Li, Ta and Nb replace Zr and one Li."""
     per_formula_unit: float = Field(gt=0, le=2)
-    """Dopant ions per Li7La3Zr2O12 of the region named by ``where``."""
+    """Dopant ions per Li7La3Zr2O12 of each region named by ``where``, rounded to whole ions."""
     where: Literal["everywhere", "grains", "core"] = "everywhere"
     """Region that takes them; ``core`` is the disordered slab of each boundary."""
 
@@ -53,7 +53,17 @@ class Composition(BaseModel):
     li_shift_per_nm2: float = Field(0.0, ge=-20, le=20)
     """Lithium moved from the grains into each core: interstitials there, vacancies here."""
     dopants: tuple[Dopant, ...] = ()
-    """Aliovalent cations."""
+    """Aliovalent cations, each element once for each region, kept in alphabetical order."""
+
+    @field_validator("dopants")
+    @classmethod
+    def _in_order(cls, dopants: tuple[Dopant, ...]) -> tuple[Dopant, ...]:
+        # Two spellings of one composition are one specification.
+        names = [(dopant.element, dopant.where) for dopant in dopants]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"{name[0]} is given more than once with where = {name[1]!r}")
+        return tuple(sorted(dopants, key=lambda dopant: (dopant.element, dopant.where)))
 
 
 class GBSpec(BaseModel):
@@ -119,6 +129,11 @@ class GBSpec(BaseModel):
                     f"{name} must be three integers without a common factor, none above 999 and "
                     f"not all zero, got {vector}"
                 )
+        if self.orderings > 1 and self.composition.li_shift_per_nm2 != 0:
+            raise ValueError(
+                "orderings and composition.li_shift_per_nm2 exclude each other: ranking orderings "
+                "moves lithium between core and grains"
+            )
         exact = self.rotation
         if exact is not None:
             # Two spellings of one angle are one specification.

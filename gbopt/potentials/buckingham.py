@@ -44,6 +44,19 @@ class Potential:
             {"charges": self.charges_e, "pairs": [asdict(pair) for pair in self.oxygen_pairs]}
         )
 
+    def require(self, elements: tuple[str, ...]) -> None:
+        """Refuse elements that the potential does not describe.
+
+        Raises:
+            ConfigError: it has no parameters for one of them.
+        """
+        if unknown := [name for name in elements if name not in SPECIES]:
+            raise ConfigError(
+                f"md.potential: {self.name} has no parameters for {', '.join(unknown)}",
+                hint=f"MD runs with {', '.join(SPECIES)}: leave composition.dopants out, or take "
+                "the structure file to an engine with such a potential",
+            )
+
     def lammps_lines(self, *, cutoff_A: float, pppm_accuracy: float) -> list[str]:
         """LAMMPS commands that define the interaction (types 1-4 are Li, La, Zr, O)."""
         lines = [f"mass {i + 1} {mass}" for i, mass in enumerate(MASSES_AMU)]

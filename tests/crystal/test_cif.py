@@ -8,7 +8,8 @@ from gbopt.crystal.charges import parse_charges
 from gbopt.crystal.cif import read_crystal
 from gbopt.crystal.llzo import RELAXED_MINIMUM_A, cubic_llzo
 from gbopt.errors import ConfigError
-from gbopt.geometry.build import build_bicrystal, build_bulk
+from gbopt.geometry.build import build_bicrystal
+from gbopt.geometry.bulk import build_bulk
 from gbopt.model.spec import GBSpec
 
 LI, LA, O = {"Li": 1}, {"La": 3}, {"O": -2}  # noqa: E741

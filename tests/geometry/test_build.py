@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from gbopt.crystal.llzo import cubic_llzo
 from gbopt.crystal.neighbours import pairs_within, wrap
 from gbopt.errors import ConfigError, GeometryError
-from gbopt.geometry.build import build_bicrystal, build_bulk
+from gbopt.geometry.build import build_bicrystal
+from gbopt.geometry.bulk import build_bulk
 from gbopt.geometry.catalog import KINDS, catalog
 from gbopt.geometry.gate import check
 from gbopt.geometry.interface import interface_of

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from gbopt.crystal.llzo import cubic_llzo
-from gbopt.geometry.build import build_bicrystal, build_bulk
+from gbopt.geometry.build import build_bicrystal
+from gbopt.geometry.bulk import build_bulk
 from gbopt.geometry.prerelax import Charges, trial_energy_eV
 from gbopt.model.crystal import Crystal
 from gbopt.model.spec import GBSpec
@@ -54,9 +55,7 @@ def test_boundary_costs_energy_and_the_translation_decides_how_much():
 def test_relaxed_translations_are_never_worse_than_the_first():
     fields = {"crystal": "MgO", "width_layers": 0, "crystal_A": 14.0, "seed": 5}
     first, best = (
-        build_bicrystal(
-            GBSpec.named("Sigma5(310)[001]", relax_translations=n, **fields), 4.21, MGO
-        )
+        build_bicrystal(GBSpec.named("Sigma5(310)[001]", relax_translations=n, **fields), 4.21, MGO)
         for n in (0, 12)
     )
     assert energy(best) / best.n_ions < energy(first) / first.n_ions

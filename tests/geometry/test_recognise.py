@@ -16,7 +16,8 @@ from gbopt.crystal.charges import FORMAL_CHARGES_E
 from gbopt.crystal.llzo import tetragonal_cell
 from gbopt.crystal.neighbours import wrap
 from gbopt.errors import GeometryError
-from gbopt.geometry.build import build_bicrystal, build_bulk
+from gbopt.geometry.build import build_bicrystal
+from gbopt.geometry.bulk import build_bulk
 from gbopt.geometry.disorientation import misorientation, near_miller
 from gbopt.geometry.files import write_structure
 from gbopt.geometry.read import Ions, read_ions

@@ -11,7 +11,7 @@ import pytest
 from gbopt.config import FieldConfig
 from gbopt.crystal.neighbours import pairs_within, wrap
 from gbopt.errors import EnvironmentProblem, MDError
-from gbopt.geometry.build import build_bulk
+from gbopt.geometry.bulk import build_bulk
 from gbopt.md.engine import run_md
 from gbopt.md.protocol import boundary_stages, bulk_stages, frame_steps
 from gbopt.model.bicrystal import ZR, O

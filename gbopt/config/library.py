@@ -1,0 +1,183 @@
+"""LibraryConfig: the file (TOML) that says what a library of boundaries is drawn from."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
+
+from gbopt.config.campaign import _sentence as sentence
+from gbopt.config.sections import NAME_PATTERN, Angstrom, Degrees, Section
+from gbopt.errors import ConfigError
+from gbopt.model.orientation import Miller
+from gbopt.model.spec import BoundaryKind, Dopant
+
+LIBRARY_VERSION: Literal[1] = 1
+
+Angle = Annotated[Degrees, Field(ge=0, le=180)]
+Layers = Annotated[int, Field(ge=0, le=12)]
+Gap = Annotated[Angstrom, Field(ge=0, le=5)]
+Surplus = Annotated[float, Field(ge=-20, le=20)]
+
+
+def _as_range(value: object) -> object:
+    """One number stands for a range of that number alone."""
+    return (value, value) if isinstance(value, int | float | str) else value
+
+
+class SpaceConfig(Section):
+    """[space]: the boundaries that the structures are drawn from."""
+
+    crystal: str = "c-LLZO"
+    """Name of the crystal of both grains."""
+    kinds: tuple[BoundaryKind, ...] = Field(
+        ("symmetric tilt", "asymmetric tilt", "twist", "mixed"), min_length=1
+    )
+    """Characters of boundary; a random library draws each equally often."""
+    axes: tuple[Miller, ...] = Field(((0, 0, 1), (1, 1, 0), (1, 1, 1)), min_length=1)
+    """Axes of rotation [uvw]."""
+    misorientation_deg: tuple[Angle, Angle] = (5.0, 62.8)
+    """Range of the misorientation, within 0-180 deg; 62.8 is the largest of cubic crystals that
+    no symmetry makes smaller. Boundaries at angles where the lattices coincide are taken."""
+    width_layers: tuple[Layers, Layers] = (2, 5)
+    """Range of the disordered slab on each boundary, 0-12 atomic layers."""
+    crystal_A: Angstrom = Field(24.0, gt=0, le=500)
+    """Least thickness of undisturbed crystal between the two disordered slabs, A."""
+    gap_A: Annotated[tuple[Gap, Gap], BeforeValidator(_as_range)] = (0.6, 0.6)
+    """Room left at each boundary, A: a number, or a range that each structure draws from."""
+    max_ions: int = Field(6000, ge=100, le=200_000)
+    """Boundaries and widths with more ions are left out."""
+    max_index: int = Field(2, ge=1, le=5)
+    """Highest Miller index of the planes of asymmetric tilt and mixed boundaries."""
+    lattice_A: Angstrom | None = Field(None, ge=2, le=50)
+    """Lattice parameter of the grains, A; without it that of the crystal."""
+    orderings: int = Field(1, ge=1, le=1000)
+    """Lithium orderings of which each structure takes the lowest in energy."""
+    sampling: Literal["random", "grid"] = "random"
+    """random: each structure draws its boundary, width and gap. grid: every boundary and width
+    in turn, the smallest first, and all over again with other seeds."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        for name in ("misorientation_deg", "width_layers", "gap_A"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name}: the first number must not exceed the second")
+        if len(set(self.kinds)) != len(self.kinds):
+            raise ValueError("kinds: each kind once")
+        for axis in self.axes:
+            if not any(axis) or max(map(abs, axis)) > 9:
+                raise ValueError(
+                    f"axes: {list(axis)} is not three integers up to 9 that are not all zero"
+                )
+        return self
+
+
+class MixtureConfig(Section):
+    """[composition]: changes against the composition of the crystal, one of each list drawn."""
+
+    li2o_per_nm2: tuple[Surplus, ...] = Field((0.0,), min_length=1)
+    """Li2O units added to each boundary's core, of which a structure has one; negative: removed."""
+    dopants: tuple[tuple[Dopant, ...], ...] = Field(((),), min_length=1)
+    """Sets of dopants, of which a structure has one; [] is without."""
+
+
+class LibraryConfig(Section):
+    """A library file."""
+
+    schema_version: Literal[1] = LIBRARY_VERSION
+    name: str = Field(pattern=NAME_PATTERN)
+    """Name of the library and of its folder."""
+    question: str = Field(min_length=10)
+    """What the library is for, in a sentence."""
+    seed: int = Field(ge=0, le=2**31 - 1)
+    """Root of every random number of the library."""
+    space: SpaceConfig = SpaceConfig()
+    composition: MixtureConfig = MixtureConfig()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting that a structure depends on, such as space.crystal_A."""
+        dumped = self.model_dump(mode="json", exclude={"name", "question"})
+        flat = {k: v for k, v in dumped.items() if not isinstance(v, dict)}
+        for section, values in dumped.items():
+            if isinstance(values, dict):
+                flat |= {f"{section}.{name}": value for name, value in values.items()}
+        return flat
+
+
+def read_library(path: Path) -> str:
+    """Read the text of a library file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"cannot read the library file {path}: {getattr(error, 'strerror', None) or error}",
+            hint="give the path of a TOML file, such as campaigns/library.toml",
+        ) from None
+
+
+def parse_library(text: str, source: str) -> LibraryConfig:
+    """Check the text of a library file; ``source`` names it in errors.
+
+    Raises:
+        ConfigError: the text is not TOML, or a field cannot be used.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"{source} is not valid TOML: {error}", hint='text values need quotes: name = "x"'
+        ) from None
+    try:
+        return LibraryConfig.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(
+            f"{source}: " + "; ".join(_clause(e) for e in error.errors()[:5]),
+            hint="campaigns/library.toml is an example that names every field",
+        ) from None
+
+
+def _clause(error: Any) -> str:
+    """Say in one clause which field is wrong, what it is and what is allowed."""
+    if error["type"] != "extra_forbidden":
+        return sentence(error)
+    *within, wrong = (str(part) for part in error["loc"])
+    sections: dict[str, type[BaseModel]] = {"space": SpaceConfig, "composition": MixtureConfig}
+    here = LibraryConfig if not within else sections[within[0]] if len(within) == 1 else Dopant
+    path = ".".join([*within, wrong])
+    clause = f"unknown key '{path}'"
+    for name, section in sections.items():
+        if wrong in section.model_fields:
+            return f"{clause}: it belongs in [{name}]"
+    close = difflib.get_close_matches(wrong, here.model_fields, n=1, cutoff=0.5)
+    if close:
+        return f"{clause}, did you mean '{close[0]}'?"
+    return f"{clause} (known here: {', '.join(here.model_fields)})"
+
+
+def to_toml(config: LibraryConfig) -> str:
+    """Write a library file with every default written out."""
+    data = config.model_dump(mode="json", exclude_none=True)
+    lines = [f"{k} = {_toml(v)}" for k, v in data.items() if not isinstance(v, dict)]
+    for section, values in data.items():
+        if isinstance(values, dict):
+            lines += ["", f"[{section}]"] + [f"{k} = {_toml(v)}" for k, v in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """One value on one line; the spelling of JSON but for tables."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
