@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from gbopt import __version__
-from gbopt.cli import analyze, build, catalog, confirm, doctor, inspect, launch, read, regress
+from gbopt.cli import (
+    analyze,
+    build,
+    catalog,
+    confirm,
+    doctor,
+    generate,
+    inspect,
+    launch,
+    read,
+    regress,
+)
 from gbopt.errors import EnvironmentProblem, GboptError
 
 INTERRUPTED = 130
@@ -56,6 +67,8 @@ app.command(rich_help_panel=_LOOKING)(read.dashboard)
 app.command(rich_help_panel=_LOOKING)(analyze.analyze)
 app.command(rich_help_panel=_MAKING)(catalog.catalog)
 app.command(rich_help_panel=_MAKING)(build.build)
+app.command(rich_help_panel=_MAKING)(generate.generate)
+app.command(rich_help_panel=_MAKING)(generate.export)
 app.command(rich_help_panel=_MAKING)(inspect.inspect)
 app.command(rich_help_panel=_MAKING)(doctor.doctor)
 app.command(rich_help_panel=_MAKING)(doctor.schema)

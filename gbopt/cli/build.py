@@ -14,7 +14,6 @@ from gbopt.errors import ConfigError
 
 if TYPE_CHECKING:
     from gbopt.geometry.angles import Choice
-    from gbopt.geometry.gate import GateReport
     from gbopt.model.bicrystal import Bicrystal
     from gbopt.model.crystal import Crystal
     from gbopt.model.spec import GBSpec
@@ -124,7 +123,6 @@ def build(
     """Build one boundary, given by name, plane, angle or specification, and write it to a file."""
     from gbopt.geometry.build import build_bicrystal
     from gbopt.geometry.files import check_suffix, write_structure
-    from gbopt.geometry.gate import check
 
     check_suffix(out)
     crystal = _crystal(material, charges)
@@ -145,7 +143,7 @@ def build(
         record = {"choice": choice.record(angle)}
         structure = replace(structure, provenance=structure.provenance | record)
     write_structure(structure, out)
-    _print(boundary, structure, check(structure, crystal), out)
+    _print(boundary, structure, crystal, out)
 
 
 def _crystal(material: str, charges: str | None) -> Crystal:
@@ -263,7 +261,14 @@ def _validated(fields: dict[str, Any]) -> GBSpec:
         ) from None
 
 
-def _print(spec: GBSpec, structure: Bicrystal, gate: GateReport, out: Path) -> None:
+def _print(spec: GBSpec, structure: Bicrystal, crystal: Crystal, out: Path) -> None:
+    from gbopt.geometry.dopants import doped
+    from gbopt.geometry.gate import characterise, check
+    from gbopt.geometry.interface import interface_of
+
+    interface = interface_of(spec, crystal)
+    host = doped(crystal, structure.elements)
+    gate = check(structure, host, interface)
     typer.echo(f"{spec.label}  key {spec.key}")
     typer.echo(
         f"{structure.n_ions} ions {structure.formula}, charge {gate.charge_e} e, "
@@ -271,11 +276,21 @@ def _print(spec: GBSpec, structure: Bicrystal, gate: GateReport, out: Path) -> N
     )
     a, b, c = structure.cell
     typer.echo(
-        f"cell {a[0]:.2f} x {b[1]:.2f} x {c[2]:.2f} A (xy tilt {b[0]:.2f} A), boundaries at "
-        f"z = {structure.boundaries_A[0]:.2f} and {structure.boundaries_A[1]:.2f} A, "
-        f"nominal width {structure.core_width_A:.2f} A"
+        f"cell {a[0]:.2f} x {b[1]:.2f} x {c[2]:.2f} A (xy tilt {b[0]:.2f} A), nominal width "
+        f"{structure.core_width_A:.2f} A, strain {interface.strain:.3%}"
     )
+    thin = "" if gate.bulk_like else ": too thin to hold bulk crystal"
+    typer.echo(
+        f"grains of {gate.grains_A[0]:.1f} and {gate.grains_A[1]:.1f} A between the cores{thin}; "
+        f"measured misorientation {gate.misorientation_deg:.2f} deg"
+    )
+    for boundary in characterise(structure, host, interface):
+        made_of = "".join(f"{name}{n}" for name, n in boundary.counts.items() if n) or "no core"
+        typer.echo(
+            f"boundary at z = {boundary.z_A:.2f} A: {made_of}, {boundary.charge_e:+d} e, ions "
+            f"displaced by {boundary.displaced_A:.2f} A"
+        )
     typer.echo("shortest " + ", ".join(f"{k} {v:.2f}" for k, v in gate.shortest_A.items()) + " A")
     if structure.ledger:
-        typer.echo(f"neutral units removed: {structure.ledger}")
+        typer.echo(f"neutral units removed (negative: added): {structure.ledger}")
     typer.echo(f"wrote {out}")

@@ -17,7 +17,7 @@ def confirm(
     workers: Workers = None,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
-    """Run the best boundary and a conventional one anew, at each temperature of [confirm].
+    """Run the best boundary and a conventional one anew, at the temperatures to confirm at.
 
     Fresh seeds throughout: the improvement factor with its interval, activation energies and the
     extrapolation to 300 K come from these runs alone. Interrupt it freely: called again, it goes

@@ -48,13 +48,19 @@ class Potential:
         """Refuse elements that the potential does not describe.
 
         Raises:
-            ConfigError: it has no parameters for one of them.
+            ConfigError: it has no parameters for one of them, or they are not in its order.
         """
         if unknown := [name for name in elements if name not in SPECIES]:
             raise ConfigError(
                 f"md.potential: {self.name} has no parameters for {', '.join(unknown)}",
                 hint=f"MD runs with {', '.join(SPECIES)}: leave composition.dopants out, or take "
                 "the structure file to an engine with such a potential",
+            )
+        if elements != SPECIES:
+            raise ConfigError(
+                f"md.potential: {self.name} takes the elements {', '.join(SPECIES)} in this order, "
+                f"the structure has {', '.join(elements)}",
+                hint="MD runs c-LLZO and t-LLZO",
             )
 
     def lammps_lines(self, *, cutoff_A: float, pppm_accuracy: float) -> list[str]:
