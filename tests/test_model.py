@@ -76,6 +76,7 @@ def test_two_spellings_of_one_boundary_are_one_specification():
         ((0, 0, 1), (0, 0, 1), 28.07, "twist"),
         ((0, 0, 1), (1, 0, 1), 28.07, "mixed"),
         ((1, 1, 1), (1, 1, 1), 60.0, "twist"),
+        ((0, 0, 1), (2, 1, 0), 53.13, "symmetric tilt"),
     ],
 )
 def test_kinds_of_boundary(axis, plane, angle, kind):

@@ -40,7 +40,7 @@ def generate(
     ] = 1000,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Structures at once.")] = 1,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder (default: libraries/NAME).")
+        Path | None, typer.Option("--out", "-o", help="Folder (default: runs/NAME).")
     ] = None,
     gallery: Annotated[
         bool, typer.Option("--gallery", help="Build nothing, only draw the gallery anew.")
@@ -53,7 +53,7 @@ def generate(
 
     text = read_library(file)
     config = parse_library(text, str(file))
-    folder = out or Path("libraries") / config.name
+    folder = out or Path("runs") / config.name
     if gallery:
         with Archive.open_(folder) as archive:
             archive.require_same(config)

@@ -81,7 +81,8 @@ class MixtureConfig(Section):
     """[composition]: changes against the composition of the crystal, one of each list drawn."""
 
     li2o_per_nm2: tuple[Surplus, ...] = Field((0.0,), min_length=1)
-    """Li2O units added to each boundary's core, of which a structure has one; negative: removed."""
+    """Li2O units added to each boundary's core, of which a structure has one; negative: removed.
+    Where width_layers is 0 there is no core, and only 0.0 can be built."""
     dopants: tuple[tuple[Dopant, ...], ...] = Field(((),), min_length=1)
     """Sets of dopants, of which a structure has one; [] is without."""
 

@@ -9,7 +9,7 @@ from gbopt.errors import GeometryError
 from gbopt.geometry.catalog import LOW_INDEX, Entry, catalog
 from gbopt.geometry.plan import plan
 from gbopt.model.crystal import Crystal
-from gbopt.model.orientation import Miller, digits
+from gbopt.model.orientation import Miller, digits, least_angle
 from gbopt.model.spec import BoundaryKind, GBSpec
 
 AngleMode = Literal["exact", "nearest", "strained"]
@@ -83,6 +83,7 @@ def choose(
     Raises:
         GeometryError: there is none; the nearest that could be had are named.
     """
+    wish = wish._replace(angle_deg=abs(least_angle(wish.axis, wish.angle_deg)))
     pool = _pool(wish, crystal, lattice_A, max_ions)
     by_angle = sorted(pool, key=lambda item: (_away(item[0], wish), item[1]))
     if mode == "strained":

@@ -71,9 +71,7 @@ def _condition(text: str) -> Condition:
     column, operator, value = _NAMES[match[1]], match[2], match[3].strip("'\"")
     if _TYPES[column] is str:
         if operator not in ("=", "!="):
-            raise ConfigError(
-                f"{column} is text: {text!r} cannot be compared so", hint="use = or !="
-            )
+            raise ConfigError(f"{column} is text: {text!r} makes no sense", hint="use = or !=")
         return Condition(column, operator, value)
     try:
         return Condition(column, operator, float(value))
@@ -113,9 +111,9 @@ class Archive:
             RunFolderError: the folder holds something else, or a library with other settings.
         """
         if is_library(folder):
-            archive = cls.open_(folder)
-            archive.require_same(config)
-            return archive
+            with cls.open_(folder) as archive:
+                archive.require_same(config)
+            return cls(folder)
         if folder.exists() and not _only_beginnings(folder):
             raise RunFolderError(
                 f"{folder} exists already and is not a library", hint="name another with --out"
@@ -144,22 +142,22 @@ class Archive:
         if not is_library(folder):
             raise RunFolderError(
                 f"{folder} is not a library: it has no {INDEX} of gbopt",
-                hint="give the folder that `gbopt generate` printed, such as libraries/NAME",
+                hint="give the folder that `gbopt generate` printed, such as runs/NAME",
             )
-        archive = cls(folder)
-        if archive.meta("format") != FORMAT:
+        with cls(folder) as archive:
+            found = archive.meta("format")
+        if found != FORMAT:
             raise RunFolderError(
-                f"the library {folder} has format {archive.meta('format')}, this gbopt "
-                f"({__version__}) reads format {FORMAT}",
+                f"the library {folder} has format {found}, gbopt {__version__} reads {FORMAT}",
                 hint="use the gbopt version that made it",
             )
-        return archive
+        return cls(folder)
 
     def meta(self, key: str) -> Any:
         """Return what is kept once for all: ``settings``, ``candidates`` or ``format``."""
         with self._said():
-            rows = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchall()
-        return json.loads(rows[0][0])
+            query = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,))
+            return json.loads(query.fetchone()[0])
 
     def _make_tables(self, meta: dict[str, Any]) -> None:
         columns = [f'"{name}" {_SQL[kind]}' for name, kind in _TYPES.items()]
@@ -263,8 +261,9 @@ class Archive:
         """The compact structure of a number; None where it has none."""
         query = "SELECT blob FROM coordinates WHERE number = ?"
         with self._said():
-            row = self._db.execute(query, (number,)).fetchone()
-        return None if row is None else bytes(row[0])
+            for (blob,) in self._db.execute(query, (number,)):
+                return bytes(blob)
+        return None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -302,7 +301,4 @@ def is_library(folder: Path) -> bool:
 
 def _only_beginnings(folder: Path) -> bool:
     """Whether a folder is empty, or holds only what an interrupted ``begin`` leaves."""
-    if not folder.is_dir():
-        return False
-    names = {entry.name for entry in folder.iterdir() if not entry.name.startswith(".")}
-    return names <= _BEGINNINGS
+    return folder.is_dir() and {entry.name for entry in folder.iterdir()} <= _BEGINNINGS

@@ -20,6 +20,7 @@ from gbopt.model.orientation import (
     cross,
     cubic_family,
     dot,
+    least_angle,
     norm2,
     symmetric_tilt,
     turned_back,
@@ -173,7 +174,10 @@ def _rotations(axis: Miller, low: float, high: float, max_area_a2: float) -> Ite
     for m, n in product(range(reach + 1), range(1, reach + 1)):
         if math.gcd(m, n) == 1 and m * m + n * n * norm2(axis) <= 4 * largest * norm2(axis):
             for rotation in (Rotation(axis, m, n), Rotation(axis, m, -n)):
-                if low <= abs(rotation.degrees) <= high and rotation.sigma <= largest:
+                least = abs(least_angle(axis, rotation.degrees))
+                if abs(rotation.degrees) > least + 1e-9 or rotation.sigma > largest:
+                    continue  # the crystal itself has turned on, or the cell is too large
+                if low <= least <= high:
                     yield rotation
 
 

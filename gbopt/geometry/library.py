@@ -237,7 +237,8 @@ def make(number: int, spec: GBSpec, a_A: float) -> Made:
     )
     try:
         structure = build_bicrystal(spec, a_A)
-    except GeometryError as error:
+    except (GeometryError, ConfigError) as error:
+        # A composition that a width has no room for is an error of that specification alone.
         return Made(record._replace(status="refused", message=error.message), None)
     crystal = doped(get_crystal(spec.crystal), structure.elements)
     near = measure(structure, crystal)

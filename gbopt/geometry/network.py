@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from gbopt.crystal.known import get_crystal
 from gbopt.crystal.neighbours import pairs_within, wrap
 from gbopt.errors import ConfigError, GeometryError
-from gbopt.geometry.assemble import MARGIN_A, assemble, finished, mobile_count
+from gbopt.geometry.assemble import MARGIN_A, assemble, finished, place_all
 from gbopt.geometry.gate import check
-from gbopt.geometry.mobile import Host, place_mobile
 from gbopt.geometry.overlap import disorder, push_apart, remove_units
+from gbopt.geometry.regions import Regions
 from gbopt.geometry.slab import Slab
 from gbopt.geometry.zones import Zones
 from gbopt.model.bicrystal import Bicrystal
@@ -35,8 +35,6 @@ _CUTS_TRIED = 300
 _SAME_A = 1e-3
 # An anion is bonded to centres up to this distance, and up to so many times the shortest.
 _BOND_A, _BONDED = 4.0, 1.3
-# Mobile ions that no site takes are put into voids this near to a boundary at least.
-_VOIDS_A = 6.0
 
 
 class NetworkPlan(NamedTuple):
@@ -71,17 +69,16 @@ class _Motif(NamedTuple):
 
 
 class _Sites(NamedTuple):
-    """Sites of grains in A."""
+    """Sites of grains."""
 
-    where: NDArray[np.float64]
-    anchor: NDArray[np.float64]
-    kind: NDArray[np.intp]
-    grain: NDArray[np.intp]
+    where: NDArray[Any]
+    """(n, 3) A."""
+    anchor: NDArray[Any]
+    kind: NDArray[Any]
+    grain: NDArray[Any]
 
     def take(self, chosen: NDArray[np.bool_]) -> _Sites:
-        return _Sites(
-            self.where[chosen], self.anchor[chosen], self.kind[chosen], self.grain[chosen]
-        )
+        return _Sites(*(values[chosen] for values in self))
 
 
 def plan_network(spec: NetworkSpec, crystal: Crystal, lattice_A: float) -> NetworkPlan:
@@ -135,16 +132,11 @@ def build_network(spec: NetworkSpec, lattice_A: float, crystal: Crystal | None =
     framework = disorder(framework, cell, zones, sizes.core_A, rng)
     framework = push_apart(framework, crystal, cell, zones, sizes.core_A / 2 + MARGIN_A, rng)
     framework, ledger = remove_units(framework, crystal, cell)
-    framework = framework._replace(positions=wrap(framework.positions, cell))
-    mobile = np.zeros((0, 3))
-    if crystal.mobile is not None:
-        voids_A = max(sizes.core_A, _VOIDS_A)
-        host = Host(framework.positions, framework.species, cell, zones, voids_A)
-        count = mobile_count(crystal, framework.species)
-        mobile = place_mobile(crystal, host, sites, lattice_A, count, rng)
+    regions = Regions(cell, zones, sizes.core_A)
+    mobile = place_all(crystal, framework, sites, regions, lattice_A, rng)
     network = finished(
         crystal,
-        framework,
+        framework._replace(positions=wrap(framework.positions, cell)),
         mobile,
         mobile_grain=((mobile[:, 1] >= y / 2) + 2 * (mobile[:, 2] >= z / 2)).astype(np.int8),
         cell=cell,
@@ -171,33 +163,25 @@ def _named(spec: NetworkSpec, crystal: Crystal | None) -> Crystal:
 def _motif(crystal: Crystal, axis: Miller) -> _Motif:
     basis = columnar_basis_a(crystal, axis)
     formal = np.array(crystal.formal_charges_e, dtype=float)
-    kinds = [
-        (crystal.framework[crystal.species == e], int(e), formal[e])
-        for e in np.unique(crystal.species)
-    ]
-    kinds += [
-        (m.positions, m.species[0], float(np.dot(m.occupancy, formal[list(m.species)])))
-        for m in crystal.mixed
-    ]
+    mobile, species = crystal.mobile or 0, np.unique(crystal.species).tolist()
+    kinds = [(crystal.framework[crystal.species == e], e, formal[e]) for e in species]
+    for mixed in crystal.mixed:
+        charge = formal[list(mixed.species)] @ mixed.occupancy + mixed.mobile * formal[mobile]
+        kinds.append((mixed.positions, mixed.species[0], charge))
     unit = np.array([len(positions) for positions, _, _ in kinds])
-    if crystal.mobile is not None:
-        count = sum(len(s.positions) * s.occupancy for s in crystal.mobile_sites)
-        total = crystal.mobile_per_primitive * formal[crystal.mobile]
-        kinds += [
-            (s.positions, crystal.mobile, total * s.occupancy / count) for s in crystal.mobile_sites
-        ]
+    kinds += [(s.positions, mobile, s.occupancy * formal[mobile]) for s in crystal.mobile_sites]
     kind = np.repeat(np.arange(len(kinds)), [len(positions) for positions, _, _ in kinds])
-    charge = np.array([charge for _, _, charge in kinds])
+    charges = np.array([charge for _, _, charge in kinds])
     where = np.concatenate([positions for positions, _, _ in kinds]) @ crystal.shape_a
-    centre = kind == charge[: len(unit)].argmax()
+    centre = kind == charges[: len(unit)].argmax()
     cell = np.array(crystal.primitive) / crystal.denominator @ crystal.shape_a * crystal.lattice_A
-    anchor = _anchors(where * crystal.lattice_A, centre, charge[kind] < 0, cell)
+    anchor = _anchors(where * crystal.lattice_A, centre, charges[kind] < 0, cell)
     where = where @ np.linalg.inv(basis)
     anchor = anchor / crystal.lattice_A @ np.linalg.inv(basis)
     element = np.array([element for _, element, _ in kinds])
     unit //= math.gcd(*unit.tolist())
     whole = np.floor(anchor)
-    return _Motif(basis, where - whole, anchor - whole, kind, element, charge, unit)
+    return _Motif(basis, where - whole, anchor - whole, kind, element, charges, unit)
 
 
 def _anchors(
@@ -242,52 +226,39 @@ def _cut(
     columns = [_columns(motif, basis, edges, grain) for grain, basis in enumerate(bases)]
     tried = [rng.random((_CUTS_TRIED, 3)) @ basis for basis in bases]
     scores = [
-        [_score(own, motif, shift[1:], edges, sizes.repeats, wanted) for shift in shifts]
-        for own, shifts in zip(columns, tried, strict=True)
+        [_score(columns[grain], motif, shift[1:], edges, sizes.repeats, wanted) for shift in shifts]
+        for grain, shifts in enumerate(tried)
     ]
     chosen = _together(scores, 4 * wanted, int(motif.unit.sum()))
-    shifts_A = [shifts[index] for shifts, index in zip(tried, chosen, strict=True)]
+    shifts_A = [tried[grain][index] for grain, index in enumerate(chosen)]
     bricks = []
-    for grain, (own, shift) in enumerate(zip(columns, shifts_A, strict=True)):
-        brick = own.take(_inside(own, shift[1:], edges))
+    for grain, shift in enumerate(shifts_A):
+        brick = columns[grain].take(_inside(columns[grain], shift[1:], edges))
         corner = (np.array([0, grain % 2, grain // 2]) * sizes.cell_A + spec.gap_A) / 2
-        bricks += [
-            brick._replace(where=brick.where + along, anchor=brick.anchor + along)
-            for along in shift + corner + np.arange(sizes.repeats)[:, None] * bases[grain][0]
-        ]
-    cell = np.diag(sizes.cell_A)
-    cut = _Sites(
-        wrap(np.concatenate([brick.where for brick in bricks]), cell),
-        wrap(np.concatenate([brick.anchor for brick in bricks]), cell),
-        np.concatenate([brick.kind for brick in bricks]),
-        np.concatenate([brick.grain for brick in bricks]),
-    )
-    return cut, [shift.tolist() for shift in shifts_A]
+        for along in shift + corner + np.arange(sizes.repeats)[:, None] * bases[grain][0]:
+            where, anchor = (wrap(points + along, np.diag(sizes.cell_A)) for points in brick[:2])
+            bricks.append(brick._replace(where=where, anchor=anchor))
+    joined = _Sites(*(np.concatenate(values) for values in zip(*bricks, strict=True)))
+    return joined, [shift.tolist() for shift in shifts_A]
 
 
-def _together(
-    scores: list[list[tuple[float, int]]], wanted: float, ions_per_unit: int
-) -> tuple[int, ...]:
-    """One cut of each grain, so that all together hold about the formula units wanted."""
+def _together(scores: list[list[tuple[float, int]]], wanted: float, ions: int) -> tuple[int, ...]:
+    """Choose a cut of each grain, so that all hold about the formula units (of ions) wanted.
+
+    Of the cuts that hold the same number of units only the best can be chosen.
+    """
     sums: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
     for own in scores:
-        best = {
-            held: (cost, index)
-            for index, (cost, held) in sorted(enumerate(own), key=lambda s: -s[1][0])
-        }
         longer: dict[int, tuple[float, tuple[int, ...]]] = {}
-        for total, (cost, chosen) in sums.items():
-            for held, (more, index) in best.items():
-                found = (cost + more, (*chosen, index))
+        for held in {held for _, held in own}:
+            cost, index = min((cost, index) for index, (cost, n) in enumerate(own) if n == held)
+            for total, (so_far, chosen) in sums.items():
+                found = (so_far + cost, (*chosen, index))
                 longer[total + held] = min(found, longer.get(total + held, found))
         sums = longer
-    return min(
-        (cost + WT * ions_per_unit * abs(total - wanted), chosen)
-        for total, (cost, chosen) in sums.items()
-    )[1]
-
-
-WT, WG = 1.0, 0.0
+    # The density of the cell matters as much as that of its grains.
+    weight = len(scores) * ions
+    return min((cost + weight * abs(n - wanted), chosen) for n, (cost, chosen) in sums.items())[1]
 
 
 def _columns(
@@ -339,7 +310,7 @@ def _score(
     moment = motif.charge_e[kinds] @ (columns.where[inside, 1:] + shift - edges / 2)
     charge = repeats * np.abs(moment / edges).sum()
     beyond, missed = counts.sum() - held * motif.unit.sum(), abs(held - wanted) * motif.unit.sum()
-    return float(beyond + WG * missed + charge), held
+    return float(beyond + missed + charge), held
 
 
 def _whole_units(

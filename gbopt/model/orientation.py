@@ -115,6 +115,18 @@ def digits(v: Miller) -> str:
     return ("" if max(abs(x) for x in v) < 10 else " ").join(str(x) for x in v)
 
 
+def least_angle(axis: Miller, angle_deg: float) -> float:
+    """Least of the angles that turn a cubic crystal about an axis to the same orientation.
+
+    [001] is fourfold, [111] threefold, [110] twofold: the crystal comes back to itself after so
+    many turns, and 53.13 deg about [001] is -36.87 deg.
+    """
+    family = cubic_family(coprime(axis))
+    step_deg = 360.0 / {(1, 0, 0): 4, (1, 1, 1): 3, (1, 1, 0): 2}.get(family, 1)
+    least = angle_deg - step_deg * round(angle_deg / step_deg)
+    return abs(least) if abs(abs(least) - step_deg / 2) < 1e-9 else least
+
+
 def turned_back(rotation: Rotation, plane: Miller) -> Miller:
     """Miller indices, in the second grain's lattice, of a plane of the first."""
     rows, _ = rotation.matrix

@@ -14,6 +14,7 @@ from gbopt.model.orientation import (
     cubic_family,
     digits,
     dot,
+    least_angle,
     parse_name,
     rotation_about,
     symmetric_tilt,
@@ -174,7 +175,7 @@ class GBSpec(BaseModel):
         tilt = symmetric_tilt(self.axis, self.plane)
         if tilt is None:
             return "asymmetric tilt"
-        away = abs(tilt[0].degrees - self.misorientation_deg)
+        away = abs(tilt[0].degrees - least_angle(self.axis, self.misorientation_deg))
         symmetric = away <= _SAME_DEG or (self.max_strain > 0 and away < 2.0)
         return "symmetric tilt" if symmetric else "asymmetric tilt"
 

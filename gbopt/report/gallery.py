@@ -34,9 +34,10 @@ _LOOKS = {
     "Zr": ("#0072B2", 0.8),
     "O": ("#D55E00", 0.4),
     "Li": ("#E69F00", 0.5),
+    "Al": ("#CC79A7", 0.7),
 }
 """Colour, and radius of the disc in A."""
-_OTHER = ("#000000", 0.7)
+_OTHER = ("#000000", 0.8)
 # Where ions lie above each other along the whole cell, smaller discs leave the columns visible.
 _SIDE_SCALE = 0.5
 _GRAINS, _CORE = ("#D6E7F5", "#FBE9C8"), "#8a8f98"
@@ -123,22 +124,22 @@ def gallery(archive: Archive, numbers: Sequence[int]) -> Figure:
         rows, _COLUMNS, wspace=0.1, hspace=0.4, left=0.025, right=0.995,
         top=1 - 0.75 / height_in, bottom=0.45 / height_in,
     )  # fmt: skip
+    elements: dict[str, None] = {}
     for place, number in enumerate(numbers):
         blob = archive.blob(number)
         if blob is None:
             continue
         record = next(archive.records([Condition("number", "=", number)]))
         structure = decode(blob)
-        pair = grid[place // _COLUMNS, place % _COLUMNS].subgridspec(
-            1, 2, width_ratios=(_WIDE, 1), wspace=0.1
-        )
+        elements |= dict.fromkeys(structure.elements)
+        block = grid[place // _COLUMNS, place % _COLUMNS]
+        pair = block.subgridspec(1, 2, width_ratios=(_WIDE, 1), wspace=0.1)
         side = figure.add_subplot(pair[0])
         _side(side, structure)
         _top(figure.add_subplot(pair[1]), structure)
-        side.set_title(
-            f"{number}: {record.label}, {structure.n_ions:,} ions", loc="left", fontsize=10
-        )
-    _explain(figure, structure.elements)
+        title = f"{number}: {record.label}, {structure.n_ions:,} ions"
+        side.set_title(title, loc="left", fontsize=10)
+    _explain(figure, list(elements))
     return figure
 
 
@@ -280,11 +281,11 @@ def _table(axes: Axes, shown: Shown) -> None:
         [f"{x:{form}}" for x in np.percentile(shown.values[name], list(quantiles.values()))]
         for name, (_, form) in _DISTRIBUTIONS.items()
     ]
+    labels = [label for label, _ in _DISTRIBUTIONS.values()]
     axes.axis("off")
     table = axes.table(
-        cells, rowLabels=[label for label, _ in _DISTRIBUTIONS.values()],
-        colLabels=list(quantiles), bbox=Bbox.from_bounds(0.25, 0, 0.6, 1), cellLoc="right",
-        edges="horizontal",
+        cells, rowLabels=labels, colLabels=list(quantiles), cellLoc="right", edges="horizontal",
+        bbox=Bbox.from_bounds(0.25, 0, 0.6, 1),
     )  # fmt: skip
     table.auto_set_font_size(False)
     table.set_fontsize(10)

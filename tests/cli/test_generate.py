@@ -192,13 +192,13 @@ def test_a_wrong_file_is_one_sentence_and_makes_nothing(spec, tmp_path):
     for old, new in (("crystal_A", "cristal_A"), ("max_ions = 1000", "max_ions = 200")):
         spec.write_text(SPEC.replace(old, new))
         refused(gbopt("generate", spec, cwd=tmp_path), f"space.{new[:9]}")
-    assert not (tmp_path / "libraries").exists()
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_missing_file_and_a_foreign_folder_are_refused(spec, tmp_path):
     refused(gbopt("generate", tmp_path / "no.toml"), "no.toml", "campaigns/library.toml")
     refused(gbopt("generate", spec, "--out", tmp_path), "is not a library", "--out")
-    refused(gbopt("generate", spec, "--gallery", cwd=tmp_path), "libraries/small")
+    refused(gbopt("generate", spec, "--gallery", cwd=tmp_path), "runs/small")
 
 
 @pytest.mark.parametrize("fmt", ["extxyz", "cif", "data"])

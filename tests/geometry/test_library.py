@@ -18,7 +18,9 @@ from gbopt.geometry import library
 from gbopt.geometry.archive import Archive, Condition, parse_where
 from gbopt.geometry.build import build_bicrystal
 from gbopt.geometry.compact import EXACT, RESOLUTIONS_A, decode, encode
+from gbopt.geometry.dopants import doped
 from gbopt.geometry.gate import check
+from gbopt.geometry.interface import interface_of
 from gbopt.geometry.library import Space, candidates, make, measure
 from gbopt.model.bicrystal import ZR, Bicrystal, O
 from gbopt.model.crystal import Crystal
@@ -253,15 +255,25 @@ def test_oblique_cells_keep_the_resolution():
     assert_same(structure, decode(encode(structure, 1e-4)), 1e-4)
 
 
-def test_what_is_read_back_passes_the_gate_where_rounding_alone_would_not(made):
-    """Ions put into voids stand at the gate itself: these are kept in finer steps."""
-    finer = 0
+def test_what_is_read_back_passes_the_gate(made):
     for record, blob in made:
-        back = decode(blob)
-        check(back, CRYSTAL)
-        exact = build_bicrystal(GBSpec.model_validate_json(record.spec), record.lattice_A)
-        finer += blob != encode(exact, RESOLUTIONS_A[0])
-    assert 0 < finer < len(made) / 2
+        spec = GBSpec.model_validate_json(record.spec)
+        check(decode(blob), CRYSTAL, interface_of(spec, CRYSTAL))
+
+
+@pytest.mark.parametrize(
+    ("above_gate_A", "resolution_A"), [(4e-4, 1e-4), (2e-4, 1e-5), (2e-5, 1e-6), (2e-7, EXACT)]
+)
+def test_a_pair_at_the_gate_is_kept_in_finer_steps(above_gate_A, resolution_A, monkeypatch):
+    """Ions put into voids may stand at the gate itself: rounded, they would fall below it."""
+    gate = 0.85 * 1.94
+    structure = two_ions(gate + above_gate_A)
+    monkeypatch.setattr(library, "build_bicrystal", lambda *_: structure)
+    monkeypatch.setattr(library, "_completed", lambda record, *_: record)
+    blob = make(0, SPACE.spec(0), A_A).blob
+    assert blob == encode(structure, resolution_A)
+    back = decode(blob).positions
+    assert np.linalg.norm(back[0] - back[1]) >= gate
 
 
 def test_the_row_gives_the_exact_structure_again(made):
@@ -461,6 +473,29 @@ def test_a_refused_structure_is_recorded_and_not_tried_again(tmp_path, monkeypat
         assert archive.blob(2) is None
     assert len(tried) == 4
     assert tallies == [{"ok": 3, "refused": 1}]
+
+
+def test_a_composition_that_a_width_has_no_room_for_is_a_refusal(tmp_path):
+    mixture = """
+[composition]
+li2o_per_nm2 = [-1.0]
+dopants = [[], [{element = "Ta", per_formula_unit = 0.5}]]
+"""
+    config = parse_library(TEXT.replace("crystal_A = 5", "crystal_A = 6") + mixture, "x")
+    with Archive.begin(tmp_path / "lib", config, TEXT, lambda: candidates(config)) as archive:
+        fill(archive, config, 16, 1, ignore)
+        rows = list(archive.records())
+        assert {r.width_layers == 0 for r in rows} == {True, False}
+        for row in rows:
+            assert row.li2o_per_nm2 == -1.0
+            if row.width_layers == 0:
+                assert row.status == "refused"
+                assert "width_layers = 0" in row.message
+            else:
+                back = decode(archive.blob(row.number))
+                assert back.charge_e == 0
+                assert ("Ta" in back.elements) == ("Ta" in row.formula) == ("Ta" in row.spec)
+                check(back, doped(CRYSTAL, back.elements))
 
 
 def test_a_copied_library_goes_on_elsewhere(reference, tmp_path):

@@ -68,7 +68,7 @@ def network(request):
     return build_network(spec, A)
 
 
-@slow(10)
+@slow(8)
 @given(spec=specs, lattice_A=st.floats(12.95, 13.25))
 def test_every_network_is_neutral_gated_and_of_bulk_density(spec, lattice_A):
     network = build_network(spec, lattice_A)
@@ -82,7 +82,7 @@ def test_every_network_is_neutral_gated_and_of_bulk_density(spec, lattice_A):
     assert network.counts == {e: units * n - taken[e] for e, n in FORMULA.items()}
     along, y, z = np.diag(network.cell)
     full = along * (y - 2 * spec.gap_A) * (z - 2 * spec.gap_A) * 192 / lattice_A**3
-    assert 0.98 * full <= network.n_ions <= 1.02 * full
+    assert 0.98 * full <= network.n_ions <= 1.015 * full
     assert plan_network(spec, LLZO, lattice_A).ions == pytest.approx(full, abs=0.51)
 
 
@@ -231,6 +231,29 @@ def test_every_grain_is_stoichiometric_by_itself():
         assert (2 * la, o) == (3 * zr, 6 * zr)
 
 
+def face_charge_e(network):
+    """Mean charge on a face of a grain, by the dipole moments of the grains."""
+    charge = np.array(network.formal_charges_e)[network.species]
+    _, y, z = np.diag(network.cell)
+    found = []
+    for grain in range(4):
+        own = network.grain == grain
+        away = network.sites[own, 1:] / (y, z) - (0.25 + grain % 2 / 2, 0.25 + grain // 2 / 2)
+        found += np.abs(charge[own] @ (away - np.round(away)) * 2).tolist()
+    return np.mean(found)
+
+
+def test_grains_are_cut_where_their_faces_carry_little_charge(monkeypatch):
+    specs = [
+        NetworkSpec.checkerboard(25.0, grain_A=(21.0, 23.0), width_layers=0, seed=s)
+        for s in range(3)
+    ]
+    chosen = np.mean([face_charge_e(build_network(spec, A)) for spec in specs])
+    monkeypatch.setattr("gbopt.geometry.network._CUTS_TRIED", 1)
+    anywhere = np.mean([face_charge_e(build_network(spec, A)) for spec in specs])
+    assert chosen < 0.6 * anywhere
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_crystal_without_a_mobile_ion_is_neutral_by_formula_units(seed):
     spec = NetworkSpec(
@@ -248,7 +271,7 @@ def test_a_crystal_without_a_mobile_ion_is_neutral_by_formula_units(seed):
     along, y, z = np.diag(network.cell)
     assert along >= 12.0
     full = along * (y - 1.2) * (z - 1.2) * 8 / 4.212**3
-    assert 0.97 * full <= network.n_ions <= 1.02 * full
+    assert 0.97 * full <= network.n_ions <= 1.015 * full
 
 
 def test_tetragonal_llzo_turns_about_its_fourfold_axis():

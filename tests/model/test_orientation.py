@@ -12,6 +12,7 @@ from gbopt.model.orientation import (
     Rotation,
     coprime,
     dot,
+    least_angle,
     miller,
     parse_name,
     rotation_about,
@@ -81,7 +82,8 @@ def test_turned_back_plane_is_turned_onto_the_plane(rotation, plane):
 def test_symmetric_tilt_joins_planes_of_one_family(axis, plane):
     tilt = symmetric_tilt(axis, plane)
     if tilt is None:
-        mirrors = [w for w in ((1, 0, 0), (0, 1, 0), (0, 0, 1)) if dot(w, axis) == 0]
+        twofold = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+        mirrors = [w for w in twofold if dot(w, axis) == 0 and dot(w, plane) != 0]
         assert dot(axis, plane) != 0 or not mirrors
         return
     rotation, mean = tilt
@@ -94,6 +96,17 @@ def test_symmetric_tilt_joins_planes_of_one_family(axis, plane):
         assert math.degrees(math.acos(min(1.0, cosine))) == pytest.approx(
             abs(rotation.degrees) / 2, abs=1e-4
         )
+
+
+@given(rotations)
+def test_least_angle_is_the_same_orientation_of_a_cube(rotation):
+    least = least_angle(rotation.axis, rotation.degrees)
+    assert abs(least) <= abs(rotation.degrees) + 1e-9
+    unit = np.array(rotation.axis) / np.linalg.norm(rotation.axis)
+    between = math.radians(rotation.degrees - least)
+    cross = np.cross(np.eye(3), unit)
+    turn = np.eye(3) + math.sin(between) * cross + (1 - math.cos(between)) * cross @ cross
+    assert np.abs(turn - np.rint(turn)).max() < 1e-9  # a rotation of the cube onto itself
 
 
 def test_angles_that_are_not_commensurate_are_not_found():
