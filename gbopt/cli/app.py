@@ -18,6 +18,7 @@ from gbopt.cli import (
     generate,
     inspect,
     launch,
+    network,
     read,
     regress,
 )
@@ -67,6 +68,7 @@ app.command(rich_help_panel=_LOOKING)(read.dashboard)
 app.command(rich_help_panel=_LOOKING)(analyze.analyze)
 app.command(rich_help_panel=_MAKING)(catalog.catalog)
 app.command(rich_help_panel=_MAKING)(build.build)
+app.command(rich_help_panel=_MAKING)(network.network)
 app.command(rich_help_panel=_MAKING)(generate.generate)
 app.command(rich_help_panel=_MAKING)(generate.export)
 app.command(rich_help_panel=_MAKING)(inspect.inspect)

@@ -246,19 +246,11 @@ def _given(
 
 
 def _validated(fields: dict[str, Any]) -> GBSpec:
-    from pydantic import ValidationError
-
+    from gbopt.config.files import validated
     from gbopt.model.spec import GBSpec
 
-    try:
-        return GBSpec.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "boundary"
-        raise ConfigError(
-            f"{where}: {first['msg'].removeprefix('Value error, ')}",
-            hint="`gbopt catalog` lists boundaries; `gbopt build --help` the options",
-        ) from None
+    hint = "`gbopt catalog` lists boundaries; `gbopt build --help` the options"
+    return validated(GBSpec, fields, "the boundary: ", hint)
 
 
 def _print(spec: GBSpec, structure: Bicrystal, crystal: Crystal, out: Path) -> None:

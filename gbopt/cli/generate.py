@@ -18,7 +18,8 @@ from gbopt.errors import ConfigError
 
 if TYPE_CHECKING:
     from gbopt.config.library import LibraryConfig
-    from gbopt.geometry.archive import Archive, Condition
+    from gbopt.geometry.archive import Archive
+    from gbopt.geometry.query import Condition
 
 INTERRUPTED = 130
 _LINE_EVERY_S = 15.0
@@ -183,8 +184,8 @@ def export(
 
 
 def _conditions(where: str | None, kind: str | None, max_ions: int | None) -> list[Condition]:
-    from gbopt.geometry.archive import Condition, parse_where
     from gbopt.geometry.catalog import KINDS
+    from gbopt.geometry.query import Condition, parse_where
 
     found = [Condition("status", "=", "ok"), *(parse_where(where) if where else [])]
     if kind is not None:

@@ -6,8 +6,8 @@ from gbopt.config.campaign import (
     load_campaign,
     parse_campaign,
     read_campaign,
-    to_toml,
 )
+from gbopt.config.files import to_toml
 from gbopt.config.sections import (
     LAGS_PER_SEGMENT,
     AdaptiveConfig,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-import json
-import re
-import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from gbopt.config.files import parse_toml
 from gbopt.config.sections import (
     FIELD_FRAMES,
     LAGS_PER_SEGMENT,
@@ -146,67 +143,9 @@ def parse_campaign(text: str, source: str) -> CampaignConfig:
     Raises:
         ConfigError: the text is not TOML, or a field cannot be used.
     """
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            f"{source} is not valid TOML: {error}", hint='text values need quotes: name = "x"'
-        ) from None
-    try:
-        return CampaignConfig.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError(
-            f"{source}: " + "; ".join(_sentence(e) for e in error.errors()[:5]),
-            hint="`gbopt schema` prints every field with its unit, range and default",
-        ) from None
-
-
-def _sentence(error: Any) -> str:
-    """Say in one clause which field is wrong, what it is and what is allowed."""
-    path = ".".join(str(part) for part in error["loc"])
-    message = re.sub(r"^(Value error, |Assertion failed, )", "", error["msg"])
-    if error["type"] == "extra_forbidden":
-        return f"unknown key '{path}'{_did_you_mean(error['loc'])}"
-    if error["type"] == "missing":
-        return f"the key '{path}' is missing"
-    value = error.get("input")
-    shown = "" if isinstance(value, dict | BaseModel) else f" = {json.dumps(value, default=str)}"
-    return f"'{path}'{shown}: {message}" if path else message
-
-
-def _sections() -> dict[str, type[BaseModel]]:
-    """The sections of a campaign file by name."""
-    annotations = {name: field.annotation for name, field in CampaignConfig.model_fields.items()}
-    return {
-        name: kind
-        for name, kind in annotations.items()
-        if isinstance(kind, type) and issubclass(kind, BaseModel)
-    }
-
-
-def _did_you_mean(loc: tuple[Any, ...]) -> str:
-    """Suggest the nearest known key of the section that ``loc`` lies in."""
-    sections, wrong = _sections(), str(loc[-1])
-    here = sections[str(loc[0])] if len(loc) > 1 else CampaignConfig
-    close = difflib.get_close_matches(wrong, here.model_fields, n=1, cutoff=0.5)
-    if close:
-        return f", did you mean '{close[0]}'?"
-    for name, section in sections.items():
-        if wrong in section.model_fields:
-            return f": it belongs in [{name}]"
-    return f" (known here: {', '.join(here.model_fields)})"
-
-
-def to_toml(config: CampaignConfig) -> str:
-    """Write a configuration as TOML with every default written out."""
-    data = config.model_dump(mode="json", exclude_none=True)
-    lines = [f"{k} = {_toml(v)}" for k, v in data.items() if not isinstance(v, dict)]
-    for section, values in data.items():
-        if isinstance(values, dict):
-            lines += ["", f"[{section}]"] + [f"{k} = {_toml(v)}" for k, v in values.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: Any) -> str:
-    # JSON's spelling of text, numbers, booleans and lists of them is also TOML's.
-    return json.dumps(value, ensure_ascii=False)
+    return parse_toml(
+        CampaignConfig,
+        text,
+        source,
+        hint="`gbopt schema` prints every field with its unit, range and default",
+    )

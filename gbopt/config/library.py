@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-import json
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from gbopt.config.campaign import _sentence as sentence
+from gbopt.config.files import parse_toml
 from gbopt.config.sections import NAME_PATTERN, Angstrom, Degrees, Section
 from gbopt.errors import ConfigError
 from gbopt.model.orientation import Miller
@@ -122,7 +119,7 @@ def read_library(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"cannot read the library file {path}: {getattr(error, 'strerror', None) or error}",
-            hint="give the path of a TOML file, such as campaigns/library.toml",
+            hint="give the path of a TOML file, such as campaigns/libraries/llzo.toml",
         ) from None
 
 
@@ -132,53 +129,9 @@ def parse_library(text: str, source: str) -> LibraryConfig:
     Raises:
         ConfigError: the text is not TOML, or a field cannot be used.
     """
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            f"{source} is not valid TOML: {error}", hint='text values need quotes: name = "x"'
-        ) from None
-    try:
-        return LibraryConfig.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError(
-            f"{source}: " + "; ".join(_clause(e) for e in error.errors()[:5]),
-            hint="campaigns/library.toml is an example that names every field",
-        ) from None
-
-
-def _clause(error: Any) -> str:
-    """Say in one clause which field is wrong, what it is and what is allowed."""
-    if error["type"] != "extra_forbidden":
-        return sentence(error)
-    *within, wrong = (str(part) for part in error["loc"])
-    sections: dict[str, type[BaseModel]] = {"space": SpaceConfig, "composition": MixtureConfig}
-    here = LibraryConfig if not within else sections[within[0]] if len(within) == 1 else Dopant
-    path = ".".join([*within, wrong])
-    clause = f"unknown key '{path}'"
-    for name, section in sections.items():
-        if wrong in section.model_fields:
-            return f"{clause}: it belongs in [{name}]"
-    close = difflib.get_close_matches(wrong, here.model_fields, n=1, cutoff=0.5)
-    if close:
-        return f"{clause}, did you mean '{close[0]}'?"
-    return f"{clause} (known here: {', '.join(here.model_fields)})"
-
-
-def to_toml(config: LibraryConfig) -> str:
-    """Write a library file with every default written out."""
-    data = config.model_dump(mode="json", exclude_none=True)
-    lines = [f"{k} = {_toml(v)}" for k, v in data.items() if not isinstance(v, dict)]
-    for section, values in data.items():
-        if isinstance(values, dict):
-            lines += ["", f"[{section}]"] + [f"{k} = {_toml(v)}" for k, v in values.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: Any) -> str:
-    """One value on one line; the spelling of JSON but for tables."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_toml(v) for v in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return parse_toml(
+        LibraryConfig,
+        text,
+        source,
+        hint="campaigns/libraries/llzo.toml is an example that names every field",
+    )

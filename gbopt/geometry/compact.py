@@ -3,7 +3,7 @@
 A blob is zlib over a header (JSON: cell, boundaries, elements, provenance) and, for each ion,
 species, grain, core, position and displacement from its site. Positions are counted in steps of
 the cell vectors, each divided into steps of at most the resolution; the differences between
-neighbours in the list are kept, byte by byte. That takes 8.5 bytes an ion, of which the position
+neighbours in the list are kept, byte by byte. That takes 7-9 bytes an ion, of which the position
 takes six.
 """
 

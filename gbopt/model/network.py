@@ -75,8 +75,13 @@ class NetworkSpec(BaseModel):
                 other, so that y and z are the mean orientation of either pair.
             others: the remaining fields.
         """
+        return cls(angles_deg=cls.checkerboard_deg(misorientation_deg), **others)
+
+    @staticmethod
+    def checkerboard_deg(misorientation_deg: float) -> tuple[float, float, float, float]:
+        """Angles of a checkerboard of one misorientation."""
         half = misorientation_deg / 2
-        return cls(angles_deg=(half, -half, -half, half), **others)
+        return half, -half, -half, half
 
     def orientations(self, crystal: Crystal) -> tuple[NDArray[np.float64], ...]:
         """Rotation (3, 3) of each grain: Cartesian vectors of the crystal to the cell's frame.

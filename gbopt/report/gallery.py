@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gbopt.geometry.archive import Archive, Condition
+from gbopt.geometry.archive import Archive
 from gbopt.geometry.compact import decode
 from gbopt.geometry.library import Record
+from gbopt.geometry.query import Condition
 from gbopt.model.bicrystal import Bicrystal
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ _KIND_COLOURS = {
     "twist": "#E69F00",
     "mixed": "#009E73",
 }
-_LEFT_OUT = ("spec",)
 _DISTRIBUTIONS = {
     "misorientation_deg": ("misorientation / deg", ".2f"),
     "width_layers": ("width / atomic layers", ".0f"),
@@ -73,9 +73,8 @@ def write_gallery(archive: Archive) -> list[Path]:
     Returns:
         The files, in the folder of the library.
     """
-    folder = archive.folder
-    shown = _shown(_tabulated(archive, folder / "properties.csv"))
-    written = [folder / "properties.csv"]
+    folder, written = archive.folder, [archive.folder / "properties.csv"]
+    shown = _shown(_tabulated(archive, written[0]))
     if len(shown.numbers):
         for name, figure in (
             ("gallery.png", gallery(archive, sample(shown))),
@@ -88,7 +87,7 @@ def write_gallery(archive: Archive) -> list[Path]:
 
 def _tabulated(archive: Archive, path: Path) -> Iterator[Record]:
     """Write every row to a CSV file, and pass on those of good structures."""
-    names = [name for name in Record._fields if name not in _LEFT_OUT]
+    names = [name for name in Record._fields if name != "spec"]
     with path.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(names)
@@ -121,7 +120,7 @@ def gallery(archive: Archive, numbers: Sequence[int]) -> Figure:
     height_in = 2.55 * rows + 0.8
     figure = _figure(6.4 * _COLUMNS, height_in)
     grid = figure.add_gridspec(
-        rows, _COLUMNS, wspace=0.1, hspace=0.4, left=0.025, right=0.995,
+        rows, _COLUMNS, wspace=0.1, hspace=0.4, left=0.03, right=0.995,
         top=1 - 0.75 / height_in, bottom=0.45 / height_in,
     )  # fmt: skip
     elements: dict[str, None] = {}
@@ -145,12 +144,11 @@ def gallery(archive: Archive, numbers: Sequence[int]) -> Figure:
 
 def _side(axes: Axes, structure: Bicrystal) -> None:
     """Look along x through the whole cell: z to the right, y upwards."""
-    length, planes = structure.length_A, structure.boundaries_A
-    ends = (*planes[1:], planes[0] + length)
-    for index, (start, end) in enumerate(zip(planes, ends, strict=True)):
+    length, half = structure.length_A, structure.core_width_A / 2
+    planes = (*structure.boundaries_A, structure.boundaries_A[0] + length)
+    for index, (start, end) in enumerate(pairwise(planes)):
         axes.axvspan(start, end, color=_GRAINS[index % 2], lw=0, zorder=0)
-    half = structure.core_width_A / 2
-    for plane in (*planes, planes[0] + length):
+    for plane in planes:
         axes.axvspan(plane - half, plane + half, color=_CORE, alpha=0.45, lw=0, zorder=1)
         axes.axvline(plane, color="black", lw=1.2, ls="--", zorder=6)
     images = _tiled(structure.positions, structure.species, structure.cell, (0, length / _WIDE))
@@ -213,6 +211,7 @@ def _discs(
         )  # fmt: skip
     axes.set_aspect("equal", anchor="W")
     axes.tick_params(labelsize=8, length=2)
+    axes.locator_params(axis="y", nbins=6, integer=True)
     axes.xaxis.label.set_fontsize(9)
     axes.yaxis.label.set_fontsize(9)
 
@@ -259,8 +258,8 @@ def distributions(shown: Shown, counts: dict[str, int]) -> Figure:
         axes.set(xlabel=label, ylabel="structures")
         axes.spines[["top", "right"]].set_visible(False)
         axes.locator_params(axis="x", nbins=6)
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper right", ncols=len(kinds), frameon=False)
+    legend = axes.get_legend_handles_labels()
+    figure.legend(*legend, loc="upper right", ncols=len(kinds), frameon=False)
     said = ", ".join(f"{n:,} {status}" for status, n in sorted(counts.items()))
     figure.text(0.06, 0.985, f"{sum(counts.values()):,} structures: {said}", va="top", fontsize=12)
     _table(figure.add_subplot(grid[2, :]), shown)

@@ -196,7 +196,7 @@ def test_a_wrong_file_is_one_sentence_and_makes_nothing(spec, tmp_path):
 
 
 def test_a_missing_file_and_a_foreign_folder_are_refused(spec, tmp_path):
-    refused(gbopt("generate", tmp_path / "no.toml"), "no.toml", "campaigns/library.toml")
+    refused(gbopt("generate", tmp_path / "no.toml"), "no.toml", "campaigns/libraries/llzo.toml")
     refused(gbopt("generate", spec, "--out", tmp_path), "is not a library", "--out")
     refused(gbopt("generate", spec, "--gallery", cwd=tmp_path), "runs/small")
 

@@ -42,7 +42,7 @@ def test_grains_of_another_angle_are_refused():
     spec = SPECS[0]
     structure = build_bicrystal(spec, 13.0)
     other = interface_of(GBSpec(plane=(5, 1, 0), width_layers=3, **FIELDS), LLZO)
-    with pytest.raises(GeometryError, match="turned by 28.07 deg .* asked for was 22.62"):
+    with pytest.raises(GeometryError, match=r"turned by 28\.07 deg .* asked for was 22\.62"):
         check(structure, LLZO, other)
 
 

@@ -11,17 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gbopt.campaign.library import fill
-from gbopt.config.library import parse_library, to_toml
+from gbopt.config.files import to_toml
+from gbopt.config.library import parse_library
 from gbopt.crystal.known import get_crystal
 from gbopt.errors import ConfigError, GeometryError, RunFolderError
 from gbopt.geometry import library
-from gbopt.geometry.archive import Archive, Condition, parse_where
+from gbopt.geometry.archive import Archive
 from gbopt.geometry.build import build_bicrystal
 from gbopt.geometry.compact import EXACT, RESOLUTIONS_A, decode, encode
 from gbopt.geometry.dopants import doped
 from gbopt.geometry.gate import check
 from gbopt.geometry.interface import interface_of
 from gbopt.geometry.library import Space, candidates, make, measure
+from gbopt.geometry.query import Condition, parse_where
 from gbopt.model.bicrystal import ZR, Bicrystal, O
 from gbopt.model.crystal import Crystal
 from gbopt.model.spec import GBSpec
@@ -411,6 +413,9 @@ def test_text_in_conditions_stays_text(made, tmp_path):
         trick = "x' OR '1'='1"
         assert list(archive.records(parse_where(f"kind = {trick}"))) == []
         assert list(archive.records([Condition("kind", "=", trick)])) == []
+        for condition in (('kind" = "kind" OR "kind', "=", "x"), ("kind", "= 'x' OR 1 =", 1)):
+            with pytest.raises(ConfigError, match="no such comparison"):
+                list(archive.records([Condition(*condition)]))
 
 
 # Filling
@@ -508,6 +513,6 @@ def test_a_copied_library_goes_on_elsewhere(reference, tmp_path):
 
 
 def test_the_example_is_valid():
-    file = Path(__file__).parents[2] / "campaigns" / "library.toml"
+    file = Path(__file__).parents[2] / "campaigns" / "libraries" / "llzo.toml"
     assert parse_library(file.read_text(), str(file)).space.max_ions == 4500
     assert isinstance(CRYSTAL, Crystal)
