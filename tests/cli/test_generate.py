@@ -158,7 +158,7 @@ def test_a_changed_specification_is_refused(spec, whole):
     [
         ("crystal_A", "cristal_A", ("space.cristal_A", "did you mean 'crystal_A'?")),
         ("seed = 7", "sede = 7", ("the key 'seed' is missing", "'sede'", "mean 'seed'?")),
-        ("seed = 7", "seed = 7\nmax_ions = 9", ("'max_ions'", "it belongs in [space]")),
+        ("seed = 7", "seed = 7\ncrystal_A = 9", ("'crystal_A'", "it belongs in [space]")),
         ('"twist"', '"twits"', ("space.kinds.1", "twits", "'symmetric tilt'")),
         ("[0, 2]", "[2, 0]", ("width_layers: the first number must not exceed",)),
         ("[0, 2]", "[0, 20]", ("space.width_layers.1", "less than or equal to 12")),
