@@ -57,18 +57,10 @@ def read_crystal(path: Path, given: Mapping[str, int] | None = None, mobile: str
     elements = _elements(sites, charges, path)
     primitive, denominator = _primitive(sites)
     own = _of_primitive_cell(sites, primitive, denominator)
-    framework = [s for s in own if len(s.occupancy) == 1 and s.occupancy[0][1] > 1 - _SAME]
-    partly = [s for s in own if not (len(s.occupancy) == 1 and s.occupancy[0][1] > 1 - _SAME)]
-    moving = any(name == mobile for site in partly for name, _ in site.occupancy)
-    groups: dict[tuple[tuple[str, float], ...], list[NDArray[np.float64]]] = defaultdict(list)
-    for site in partly:
-        groups[site.occupancy].append(site.fraction)
-    if not framework:
-        raise ConfigError(
-            f"{path.name}: no site is fully occupied by one element",
-            hint="gbopt needs an ordered framework; order the mixed sites first",
-        )
     shape = _shape(structure)
+    framework, alone, mixed = _sorted(own, mobile, path)
+    moves = bool(alone) or any(mobile in shares for shares, _ in mixed)
+    fixed = [name for name in elements if not (moves and name == mobile)]
     crystal = Crystal(
         name=path.stem,
         elements=elements,
@@ -83,28 +75,53 @@ def read_crystal(path: Path, given: Mapping[str, int] | None = None, mobile: str
         mixed=tuple(
             MixedSites(
                 np.array(where),
-                tuple(elements.index(name) for name, _ in kinds if not (moving and name == mobile)),
-                tuple(share for name, share in kinds if not (moving and name == mobile)),
-                dict(kinds).get(mobile, 0.0) if moving else 0.0,
+                tuple(elements.index(name) for name in shares if name in fixed),
+                tuple(share for name, share in shares.items() if name in fixed),
+                0.0 if mobile in fixed else shares.get(mobile, 0.0),
             )
-            for kinds, where in groups.items()
-            if not (moving and [name for name, _ in kinds] == [mobile])
+            for shares, where in mixed
         ),
-        mobile=elements.index(mobile) if moving else None,
+        mobile=elements.index(mobile) if moves else None,
         mobile_sites=tuple(
-            Sites(f"{mobile}{n + 1}", np.array(where), kinds[0][1])
-            for n, (kinds, where) in enumerate(
-                # Few sites are filled first: they are the ones that others crowd out.
-                sorted(
-                    (g for g in groups.items() if moving and [k for k, _ in g[0]] == [mobile]),
-                    key=lambda group: len(group[1]),
-                )
-            )
+            Sites(f"{mobile}{n + 1}", np.array(where), share)
+            for n, (share, where) in enumerate(alone)
         ),
         least_mobile_A=_MOBILE_PAIR_A,
     )
     _check_charge(crystal, path)
     return crystal
+
+
+_Group = list[NDArray[np.float64]]
+
+
+def _sorted(
+    sites: list[_Site], mobile: str, path: Path
+) -> tuple[list[_Site], list[tuple[float, _Group]], list[tuple[dict[str, float], _Group]]]:
+    """Sites with one ion each; kinds of site of the mobile ion alone; kinds with several.
+
+    Raises:
+        ConfigError: no site is ordered.
+    """
+    framework: list[_Site] = []
+    alone: dict[float, _Group] = defaultdict(list)
+    mixed: dict[tuple[tuple[str, float], ...], _Group] = defaultdict(list)
+    for site in sites:
+        (name, share), *others = site.occupancy
+        if not others and share > 1 - _SAME:
+            framework.append(site)
+        elif not others and name == mobile:
+            alone[share].append(site.fraction)
+        else:
+            mixed[site.occupancy].append(site.fraction)
+    if not framework:
+        raise ConfigError(
+            f"{path.name}: no site is fully occupied by one element",
+            hint="gbopt needs an ordered framework; order the mixed sites first",
+        )
+    # Few sites are filled first: they are the ones that others crowd out.
+    few_first = sorted(alone.items(), key=lambda kind: len(kind[1]))
+    return framework, few_first, [(dict(shares), where) for shares, where in mixed.items()]
 
 
 def _read(path: Path) -> Structure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,11 +77,14 @@ def pairs_within(
     if others is None:
         return _pairs_among(positions, cell, cutoff_A)
     cloud, source = with_images(others, cell, cutoff_A)
-    found = cKDTree(positions).sparse_distance_matrix(
-        cKDTree(cloud), cutoff_A, output_type="ndarray"
-    )
+    found = _tree(positions).sparse_distance_matrix(_tree(cloud), cutoff_A, output_type="ndarray")
     i, image = found["i"], found["j"]
     return Pairs(i, source[image], cloud[image] - positions[i], found["v"])
+
+
+def _tree(points: NDArray[np.float64]) -> Any:
+    # Ions fill space evenly: the work that balances a tree would not come back.
+    return cKDTree(points, balanced_tree=False, compact_nodes=False)
 
 
 def _pairs_among(
@@ -90,7 +93,7 @@ def _pairs_among(
     """Pairs of one set: a tree of ions and images, each pair of ions kept once."""
     cloud, source = with_images(positions, cell, cutoff_A)
     # Of each pair the first index is the lower: an original, unless both are images.
-    found = cKDTree(cloud).query_pairs(cutoff_A, output_type="ndarray")
+    found = _tree(cloud).query_pairs(cutoff_A, output_type="ndarray")
     found = found[found[:, 0] < len(positions)]
     i, image = found[:, 0], found[:, 1]
     # (i, image of j) and (j, image of i) are one pair: the one with i <= j stays.
