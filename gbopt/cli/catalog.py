@@ -106,6 +106,7 @@ def _row(
         "cell_a_A": round(a, 2),
         "cell_b_A": round((bx**2 + by**2) ** 0.5, 2),
         "area_nm2": round(a * by / 100, 2),
+        "layer_A": round(sum(sizes.layers_A) / 2, 3),
         "width_A": round(sizes.core_A, 2),
         "ions": sizes.ions,
     }
@@ -122,7 +123,7 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 def _print_table(rows: list[dict[str, Any]]) -> None:
     typer.echo(
         f"{'deg':>7}  {'boundary':<16} {'axis':<7} {'plane':<10} {'second':<10} {'Sigma':>5} "
-        f"{'cell A':>15} {'nm2':>7} {'width A':>7} {'ions':>6}"
+        f"{'cell A':>15} {'nm2':>7} {'layer A':>7} {'width A':>7} {'ions':>6}"
     )
     for row in rows:
         typer.echo(
@@ -130,5 +131,5 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             f"{'':<{5 - len(row['axis'])}} {'(' + row['plane'] + ')':<10} "
             f"{'(' + row['second_plane'] + ')':<10} {row['sigma']:>5} "
             f"{row['cell_a_A']:>6.1f} x {row['cell_b_A']:>6.1f} {row['area_nm2']:>7.2f} "
-            f"{row['width_A']:>7.1f} {row['ions']:>6}"
+            f"{row['layer_A']:>7.2f} {row['width_A']:>7.1f} {row['ions']:>6}"
         )

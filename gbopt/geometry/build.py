@@ -154,6 +154,7 @@ def _provenance(spec: GBSpec, sizes: Plan, draw: Draw) -> dict[str, Any]:
             "sigma": spec.sigma,
             "strain_per_grain": interface.strain,
             "cell_a": interface.cell_a.tolist(),
+            "layers_A": list(sizes.layers_A),
             "planes": [list(interface.first.plane), list(interface.second.plane)],
         },
         "terminations": list(draw.cuts),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gbopt.crystal.neighbours import pairs_within
 from gbopt.errors import GeometryError
-from gbopt.geometry.interface import Interface
+from gbopt.geometry.interface import Cut, Interface
 from gbopt.geometry.overlap import gate_A, shortest_by_pair
 from gbopt.geometry.zones import Zones
 from gbopt.model.bicrystal import Bicrystal
@@ -27,6 +27,8 @@ _MOVED_A = 2.5
 # Vectors between cations up to this length, in units of a, are compared with the crystal's.
 _REACH_a = 0.75
 _MATCH_a = 0.05
+# Principal stretches of a grain may differ from those asked for by this much.
+_STRETCH = 0.003
 _LEAST_VECTORS = 12
 
 
@@ -72,7 +74,8 @@ def check(structure: Bicrystal, crystal: Crystal, interface: Interface | None = 
 
     Raises:
         GeometryError: the cell is charged, a pair of ions is closer than 85 % of the shortest
-            distance found in DFT-relaxed boundaries, or a grain is not turned as asked.
+            distance found in DFT-relaxed boundaries, or a grain is not turned or stretched as
+            asked.
     """
     charge = structure.charge_e
     if charge != 0:
@@ -176,7 +179,7 @@ def _misorientation(structure: Bicrystal, crystal: Crystal, interface: Interface
                 f"{1 - good.mean():.0%} of its cation vectors are foreign",
                 hint="this is a defect of the generator: report the specification",
             )
-        turns.append(_turn(ideal[match], vectors))
+        turns.append(_turn(ideal[match], vectors, cut, grain))
     between = turns[0].T @ turns[1]
     angle_deg = math.degrees(math.acos(float(np.clip((np.trace(between) - 1) / 2, -1, 1))))
     if abs(angle_deg - abs(interface.realised_deg)) > _ANGLE_DEG:
@@ -202,11 +205,24 @@ def _nearest(
     return np.asarray(gap), np.asarray(match, dtype=np.intp)
 
 
-def _turn(model: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rotation of the model onto what is seen (Kabsch, Acta Cryst. A32, 922 (1976))."""
-    left, _, right = np.linalg.svd(seen.T @ model)
-    proper = np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
-    turn: NDArray[np.float64] = left @ proper @ right
+def _turn(
+    model: NDArray[np.float64], seen: NDArray[np.float64], cut: Cut, grain: int
+) -> NDArray[np.float64]:
+    """Rotation in the linear map of the crystal's vectors onto those that are seen.
+
+    Raises:
+        GeometryError: the map stretches the crystal otherwise than was asked for.
+    """
+    map_, *_ = np.linalg.lstsq(model, seen, rcond=None)
+    left, stretches, right = np.linalg.svd(map_.T)
+    asked = np.linalg.svd(cut.deformation, compute_uv=False)
+    if np.abs(stretches - asked).max() > _STRETCH:
+        raise GeometryError(
+            f"grain {grain + 1} is stretched by {np.abs(stretches - 1).max():.1%}, asked for was "
+            f"{np.abs(asked - 1).max():.1%}",
+            hint="give the lattice parameter that the structure was built with",
+        )
+    turn: NDArray[np.float64] = left @ right
     return turn
 
 

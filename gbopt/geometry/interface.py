@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbopt.errors import GeometryError
-from gbopt.geometry.near import nearly_coincident
+from gbopt.geometry.near import nearly_coincident, shared_cell
 from gbopt.integers import Vector, combine, kernel, reduced, step
 from gbopt.model.crystal import Crystal
 from gbopt.model.orientation import (
@@ -183,14 +183,7 @@ def _joined(
 ) -> Interface:
     """Bring both grains into one frame with the mean of their in-plane cells."""
     flat = [_flat(plane, across, crystal) for plane, across in (first, second)]
-    metric = (flat[0] @ flat[0].T + flat[1] @ flat[1].T) / 2
-    length = math.sqrt(metric[0, 0])
-    along = metric[0, 1] / length
-    cell = np.array([[length, 0.0], [along, math.sqrt(metric[1, 1] - along**2)]])
-    strain = max(
-        float(np.abs(np.linalg.svd(np.linalg.solve(f, cell), compute_uv=False) - 1).max())
-        for f in flat
-    )
+    cell, strain = shared_cell(flat[0], flat[1])
     cuts = [_cut(plane, across, cell, crystal) for plane, across in (first, second)]
     return Interface(cuts[0], cuts[1], cell, angle_deg, strain if strain > 1e-9 else 0.0)
 

@@ -14,6 +14,7 @@ from gbopt.geometry.regions import Regions
 from gbopt.geometry.zones import Zones
 from gbopt.model.crystal import Crystal
 
+_SITE_TRIES = 40
 _VOID_TRIES = 40
 _VOID_POINTS_PER_A3 = 0.4
 # An ordering has to fit: a kind of site is filled to its share of the bulk, no further.
@@ -64,7 +65,11 @@ def place_mobile(
     where = wrap(np.concatenate([np.zeros((0, 3)), *sites]), host.cell)
     free = clear_of_host(crystal, where, host)
     kinds = np.repeat(np.arange(len(sites)), [len(kind) for kind in sites])
-    chosen = _fill_sites(crystal, where, kinds, free, host.cell, lattice_A, rng)
+    for _ in range(_SITE_TRIES):
+        chosen = _fill_sites(crystal, where, kinds, free, host.cell, lattice_A, rng)
+        # At random some tetrahedron may be left over; a core has voids that make up for it.
+        if len(chosen) >= count or host.zones.boundaries_A:
+            break
     if len(chosen) > count:
         chosen = rng.permutation(chosen)[:count]
     placed = where[np.sort(chosen)]
@@ -255,7 +260,8 @@ def _fill_voids(
     near = zones.depth(host.positions) < host.core_width_A / 2 + reach
     close = host._replace(positions=host.positions[near], species=host.species[near])
     for _ in range(_VOID_TRIES):
-        trial = _points_in(zones, host.core_width_A, cell, rng)
+        # In random order, or the first boundary would be filled before the second.
+        trial = rng.permutation(_points_in(zones, host.core_width_A, cell, rng))
         trial = trial[clear_of_host(crystal, trial, close)]
         taken = pairs_within(trial, cell, crystal.least_mobile_A, others=placed)
         free = np.ones(len(trial), dtype=bool)

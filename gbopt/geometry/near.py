@@ -14,6 +14,7 @@ Rows = tuple[tuple[int, int], tuple[int, int]]
 _REACH_A = 12.0
 # The realised angle may miss the target by this much.
 _ANGLE_DEG = 0.05
+_FLAT = 1e-6
 
 
 class NearCell(NamedTuple):
@@ -27,6 +28,29 @@ class NearCell(NamedTuple):
     """Turn of the second lattice onto the first."""
 
 
+def shared_cell(
+    first: NDArray[np.float64], second: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Cell halfway between two cells of a plane, and the strain that either needs to reach it.
+
+    Args:
+        first: (2, 2) rows are the cell vectors.
+        second: (2, 2) likewise; how it is turned does not matter.
+
+    Returns:
+        The cell of the mean metric, its first vector along x, and the largest principal strain.
+    """
+    metric = (first @ first.T + second @ second.T) / 2
+    length = math.sqrt(metric[0, 0])
+    along = metric[0, 1] / length
+    cell = np.array([[length, 0.0], [along, math.sqrt(metric[1, 1] - along**2)]])
+    strains = [
+        float(np.abs(np.linalg.svd(np.linalg.solve(own, cell), compute_uv=False) - 1).max())
+        for own in (first, second)
+    ]
+    return cell, max(strains)
+
+
 def nearly_coincident(
     basis: NDArray[np.float64], angle_deg: float, max_strain: float
 ) -> NearCell | None:
@@ -34,7 +58,7 @@ def nearly_coincident(
 
     Vectors v of the lattice are paired with vectors w of the same lattice that the turn brings
     within the allowed stretch of v; of all pairs of pairs the one with the smallest area wins
-    whose stretch, shared by both grains, stays within ``max_strain``.
+    whose strain, shared by both grains, stays within ``max_strain``.
 
     Args:
         basis: (2, 2) rows are the lattice vectors, in units of a.
@@ -75,11 +99,13 @@ def _smallest(
     order = np.lexsort((longer.round(6), np.abs(area).round(6)))
     for n in order[np.abs(area[order]) > 1e-6].tolist():
         one, two = points[v[[i[n], j[n]]]], points[w[[i[n], j[n]]]]
+        if abs(np.linalg.det(two)) < _FLAT:
+            continue  # two vectors were paired with one
         # Rows: two @ stretch = one; its polar part is the turn that is realised.
-        left, values, right = np.linalg.svd(np.linalg.solve(two, one))
+        left, _, right = np.linalg.svd(np.linalg.solve(two, one))
         turn = (left @ right).T
         realised = math.degrees(math.atan2(turn[1, 0], turn[0, 0]))
-        if np.abs(values - 1).max() / 2 > max_strain:
+        if shared_cell(one, two)[1] > max_strain:
             continue
         if abs(realised - angle_deg) <= _ANGLE_DEG:
             return NearCell(_rows(index[v[[i[n], j[n]]]]), _rows(index[w[[i[n], j[n]]]]), realised)

@@ -14,7 +14,7 @@ from gbopt.geometry.slab import (
     Slab,
     basis_a,
     displacement_cell,
-    draw_termination,
+    draw_terminations,
     make_slab,
     terminations,
 )
@@ -29,6 +29,8 @@ class Plan(NamedTuple):
     interface: Interface
     n_planes: tuple[int, int]
     """Lattice planes of each grain."""
+    layers_A: tuple[float, float]
+    """Thickness of one atomic layer of either plane; the core counts their mean."""
     core_A: float
     """Thickness of the disordered slab on each boundary."""
     ions: int
@@ -52,14 +54,19 @@ def plan(spec: GBSpec, crystal: Crystal, lattice_A: float) -> Plan:
     """
     interface = interface_of(spec, crystal)
     cuts = (interface.first, interface.second)
-    layer_a = sum(crystal.layer_spacing_a(cut.plane) for cut in cuts) / 2
-    core_A = spec.width_layers * layer_a * lattice_A
+    layers_A = (
+        crystal.layer_spacing_a(cuts[0].plane) * lattice_A,
+        crystal.layer_spacing_a(cuts[1].plane) * lattice_A,
+    )
+    core_A = spec.width_layers * sum(layers_A) / 2
     first, second = (
         max(1, math.ceil((spec.crystal_A + core_A) / (cut.spacing_a * lattice_A) - 1e-9))
         for cut in cuts
     )
     cells = first * cuts[0].points_per_plane + second * cuts[1].points_per_plane
-    return Plan(interface, (first, second), core_A, round(cells * crystal.ions_per_primitive))
+    return Plan(
+        interface, (first, second), layers_A, core_A, round(cells * crystal.ions_per_primitive)
+    )
 
 
 def draw_choices(
@@ -67,7 +74,7 @@ def draw_choices(
 ) -> Draw:
     """Take terminations and translation from the specification, or draw them."""
     cuts = (interface.first, interface.second)
-    drawn = (draw_termination(crystal, cuts[0], rng), draw_termination(crystal, cuts[1], rng))
+    drawn = draw_terminations(crystal, cuts, rng)
     if spec.termination is not None:
         ranges = [terminations(crystal, cut) for cut in cuts]
         for index, (low, _) in zip(spec.termination, ranges, strict=True):

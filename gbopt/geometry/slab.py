@@ -16,6 +16,9 @@ from gbopt.geometry.interface import Cut, Interface, Pair, in_basis
 from gbopt.integers import Vector, cosets, span
 from gbopt.model.crystal import Crystal
 
+# Face charges, in e per a^2, that differ by less are alike.
+_ALIKE = 1e-4
+
 
 class Slab(NamedTuple):
     """Sites of one grain in A; z runs from 0 to the slab's thickness."""
@@ -122,16 +125,31 @@ def terminations(crystal: Crystal, cut: Cut) -> tuple[NDArray[np.float64], NDArr
     return _nonpolar(crystal, cut.primitive, cut.stack)
 
 
-def draw_termination(crystal: Crystal, cut: Cut, rng: np.random.Generator) -> float:
-    """Draw a termination among those whose faces carry the least charge.
+def draw_terminations(
+    crystal: Crystal, cuts: tuple[Cut, Cut], rng: np.random.Generator
+) -> tuple[float, float]:
+    """Draw both terminations among those whose faces carry the least charge, and alike.
 
     Two slabs cut at random leave one boundary of the cell rich in lithium and the other poor,
-    by up to several e/nm2: an artefact of the cut, not of the boundary.
+    by up to several e/nm2: an artefact of the cut, not of the boundary. The least polar cuts often
+    come as +P and -P; the boundaries carry P1 - P2 and P2 - P1, so of the pairs those with the
+    least difference are drawn from.
     """
-    low, high = terminations(crystal, cut)
-    width = high - low
-    chosen = rng.choice(len(low), p=width / width.sum())
-    return float(low[chosen] + rng.random() * width[chosen])
+    ranges = [terminations(crystal, cut) for cut in cuts]
+    # Per area: the primitive cells of two different planes differ in size.
+    faces = [
+        polarisation(crystal, cut, (low + high) / 2) / (crystal.cells_a3 / cut.spacing_a)
+        for cut, (low, high) in zip(cuts, ranges, strict=True)
+    ]
+    unlike = np.abs(faces[0][:, None] - faces[1][None, :])
+    share = np.outer(ranges[0][1] - ranges[0][0], ranges[1][1] - ranges[1][0])
+    share = np.where(unlike < unlike.min() + _ALIKE, share, 0.0).ravel()
+    pair = divmod(int(rng.choice(len(share), p=share / share.sum())), unlike.shape[1])
+    first, second = (
+        float(low[n] + rng.random() * (high[n] - low[n]))
+        for n, (low, high) in zip(pair, ranges, strict=True)
+    )
+    return first, second
 
 
 @lru_cache(maxsize=512)

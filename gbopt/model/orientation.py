@@ -183,11 +183,12 @@ def symmetric_tilt(axis: Miller, plane: Miller) -> tuple[Rotation, Miller] | Non
     for axis2 in _TWOFOLD:
         for w in (axis2, (-axis2[0], -axis2[1], -axis2[2])):
             along = dot(w, plane)
-            if dot(w, axis) != 0 or along <= 0:
+            if dot(w, axis) != 0 or along < 0:
                 continue
-            across = dot(axis, cross(w, plane))
-            ratio = Fraction(across, norm2(axis) * along)
-            rotation = Rotation(axis, ratio.denominator, ratio.numerator)
+            rotation = Rotation(axis, 0, 1)  # w lies in the plane
+            if along > 0:
+                ratio = Fraction(dot(axis, cross(w, plane)), norm2(axis) * along)
+                rotation = Rotation(axis, ratio.denominator, ratio.numerator)
             found.append((abs(rotation.degrees), rotation.degrees < 0, rotation, w))
     if not found:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -71,7 +72,8 @@ class GBSpec(BaseModel):
     """A flat grain boundary, as a point of the search space.
 
     The second grain is the first turned by ``misorientation_deg`` about ``axis``; both are cut
-    along ``plane``. Without an angle the boundary is the symmetric tilt on that plane.
+    along ``plane``. The sense matters: (210)[001] is a symmetric tilt at -36.87 deg, at +36.87 deg
+    it is asymmetric. Without an angle the boundary is the symmetric tilt on that plane.
     """
 
     model_config = _FROZEN
@@ -81,7 +83,7 @@ class GBSpec(BaseModel):
     axis: Miller = (0, 0, 1)
     """Axis of rotation [uvw], coprime."""
     misorientation_deg: float = Field(ge=-180, le=180, allow_inf_nan=False)
-    """Rotation about the axis from the second grain to the first, deg."""
+    """Right-handed rotation about the axis that brings the first lattice onto the second's, deg."""
     plane: Miller
     """Boundary plane (h k l) in the lattice of the first grain, coprime."""
     max_strain: float = Field(0.0, ge=0, le=0.05)
@@ -161,7 +163,7 @@ class GBSpec(BaseModel):
         tilt = symmetric_tilt(self.axis, self.plane)
         if tilt and abs(tilt[0].degrees - self.misorientation_deg) <= _SAME_DEG:
             return tilt[0]
-        if self.max_strain > 0 and (tilt or self.kind == "twist"):
+        if self.max_strain > 0 and (self.kind in {"symmetric tilt", "twist"}):
             return None
         return rotation_about(self.axis, self.misorientation_deg)
 
@@ -176,8 +178,9 @@ class GBSpec(BaseModel):
         if tilt is None:
             return "asymmetric tilt"
         away = abs(tilt[0].degrees - least_angle(self.axis, self.misorientation_deg))
-        symmetric = away <= _SAME_DEG or (self.max_strain > 0 and away < 2.0)
-        return "symmetric tilt" if symmetric else "asymmetric tilt"
+        # Each grain is turned by half of what is missing, at a strain of tan(half of that).
+        reached = math.tan(math.radians(min(away, 90.0)) / 2) <= self.max_strain
+        return "symmetric tilt" if away <= _SAME_DEG or reached else "asymmetric tilt"
 
     @property
     def mean_plane(self) -> str:
@@ -194,10 +197,13 @@ class GBSpec(BaseModel):
     def label(self) -> str:
         """Short name, such as ``Sigma17 (410)[001] 28.07 deg w3``."""
         index = f"Sigma{self.sigma} " if self.sigma else ""
-        kind = f" {self.kind}" if self.kind != "symmetric tilt" else ""
+        # The sense of a symmetric tilt says nothing; that of the others does.
+        symmetric = self.kind == "symmetric tilt"
+        angle_deg = abs(self.misorientation_deg) if symmetric else self.misorientation_deg
+        kind = "" if symmetric else f" {self.kind}"
         return (
             f"{index}({digits(self.plane)})[{digits(self.axis)}] "
-            f"{abs(self.misorientation_deg):.2f} deg{kind} w{self.width_layers}"
+            f"{angle_deg:.2f} deg{kind} w{self.width_layers}"
         )
 
     @property

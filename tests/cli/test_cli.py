@@ -116,7 +116,7 @@ def test_build_into_a_folder_that_is_not_there_is_one_sentence(tmp_path):
 
 @pytest.mark.parametrize(
     ("plane", "name"),
-    [("4 2 0", "gb.cif"), ("4 1", "gb.cif"), ("a", "gb.cif"), ("4 1 0", "gb.pdb")],
+    [("0 0 0", "gb.cif"), ("4 1", "gb.cif"), ("a", "gb.cif"), ("4 1 0", "gb.pdb")],
 )
 def test_build_refuses_what_it_cannot_do(plane, name, tmp_path):
     done = gbopt("build", "--plane", plane, "--out", tmp_path / name)

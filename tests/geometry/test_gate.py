@@ -26,7 +26,7 @@ SPECS = [
 def test_grains_and_boundaries_are_measured(spec):
     structure = build_bicrystal(spec, 13.0)
     report = check(structure, LLZO, interface_of(spec, LLZO))
-    assert report.misorientation_deg == pytest.approx(abs(spec.misorientation_deg), abs=0.1)
+    assert report.misorientation_deg == pytest.approx(abs(spec.misorientation_deg), abs=1e-3)
     assert min(report.grains_A) >= spec.crystal_A - 1e-6
     assert report.bulk_like
     boundaries = characterise(structure, LLZO, interface_of(spec, LLZO))
@@ -57,6 +57,21 @@ def test_a_grain_turned_too_little_is_refused():
     second = asked.second._replace(deformation=turn @ asked.second.deformation)
     with pytest.raises(GeometryError, match="turned by 28"):
         check(structure, LLZO, asked._replace(second=second, realised_deg=29.07))
+
+
+def test_a_stretched_cell_is_refused():
+    structure = build_bicrystal(SPECS[0], 13.0)
+    wide = replace(structure, positions=structure.positions * 1.01, cell=structure.cell * 1.01)
+    with pytest.raises(GeometryError, match="grain 1 is stretched by 1.0%"):
+        check(wide, LLZO, interface_of(SPECS[0], LLZO))
+
+
+def test_strongly_sheared_tilts_pass_at_their_angle():
+    spec = GBSpec(
+        plane=(4, 1, 0), misorientation_deg=30.0, max_strain=0.02, width_layers=2, **FIELDS
+    )
+    report = check(build_bicrystal(spec, 13.0), LLZO, interface_of(spec, LLZO))
+    assert report.misorientation_deg == pytest.approx(30.0, abs=1e-3)
 
 
 def test_a_missing_boundary_is_seen():

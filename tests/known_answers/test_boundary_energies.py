@@ -71,8 +71,9 @@ def excess_J_m2(structure, per_ion, relax):
     return excess / (2 * structure.area_A2) * EV_A2_TO_J_M2
 
 
-def relaxed_J_m2(name, per_ion, relax_translations):
-    found = []
+def searched(name, per_ion, relax_translations):
+    """Energies before and after relaxation, J/m2, of four seeds."""
+    rigid, relaxed = [], []
     for seed in range(4):
         spec = GBSpec.named(
             name,
@@ -84,21 +85,21 @@ def relaxed_J_m2(name, per_ion, relax_translations):
             seed=seed,
         )
         structure = build_bicrystal(spec, A0_A, MGO)
-        rigid = excess_J_m2(structure, per_ion, relax=False)
-        found.append(excess_J_m2(structure, per_ion, relax=True))
-        # The best of 128 rigid translations and gaps lies at the second reference.
-        assert rigid > REFERENCE_J_M2[name][1]
-    return found
+        rigid.append(excess_J_m2(structure, per_ion, relax=False))
+        relaxed.append(excess_J_m2(structure, per_ion, relax=True))
+    # The best of 128 rigid translations and gaps lies at the second reference.
+    assert min(rigid) > REFERENCE_J_M2[name][1]
+    return rigid, relaxed
 
 
 @pytest.mark.parametrize("name", REFERENCE_J_M2)
 def test_energies_are_those_of_an_independent_search(name, per_ion_eV):
-    found = relaxed_J_m2(name, per_ion_eV, relax_translations=24)
-    assert min(found) == pytest.approx(REFERENCE_J_M2[name][0], abs=0.02)
+    _, relaxed = searched(name, per_ion_eV, relax_translations=24)
+    assert min(relaxed) == pytest.approx(REFERENCE_J_M2[name][0], abs=0.02)
 
 
-def test_cheap_energy_finds_the_translation_that_chance_misses(per_ion_eV):
-    """Of (310) random translations relax to a second structure at 1.89 J/m2."""
+def test_cheap_energy_prefers_what_the_potential_prefers(per_ion_eV):
     name = "Sigma5(310)[001]"
-    chance, chosen = (relaxed_J_m2(name, per_ion_eV, relax_translations=n) for n in (0, 24))
-    assert np.mean(chosen) < np.mean(chance) - 0.2
+    chance, _ = searched(name, per_ion_eV, relax_translations=0)
+    chosen, _ = searched(name, per_ion_eV, relax_translations=24)
+    assert np.mean(chosen) < np.mean(chance) - 0.5
