@@ -257,11 +257,17 @@ def _print(spec: GBSpec, structure: Bicrystal, crystal: Crystal, out: Path) -> N
     from gbopt.geometry.dopants import doped
     from gbopt.geometry.gate import characterise, check
     from gbopt.geometry.interface import interface_of
+    from gbopt.model.orientation import symmetric_tilt
 
     interface = interface_of(spec, crystal)
     host = doped(crystal, structure.elements)
     gate = check(structure, host, interface)
     typer.echo(f"{spec.label}  key {spec.key}")
+    if spec.sigma == 1:
+        typer.echo("Sigma 1: both grains are one orientation, a control and no grain boundary")
+    tilt = symmetric_tilt(spec.axis, spec.plane)
+    if spec.kind == "asymmetric tilt" and tilt and _opposite(tilt[0].degrees, spec):
+        typer.echo(f"the symmetric tilt on this plane is at {tilt[0].degrees:.2f} deg")
     typer.echo(
         f"{structure.n_ions} ions {structure.formula}, charge {gate.charge_e} e, "
         f"{gate.ions_per_A3:.4f} ions/A3"
@@ -286,3 +292,8 @@ def _print(spec: GBSpec, structure: Bicrystal, crystal: Crystal, out: Path) -> N
     if structure.ledger:
         typer.echo(f"neutral units removed (negative: added): {structure.ledger}")
     typer.echo(f"wrote {out}")
+
+
+def _opposite(degrees: float, spec: GBSpec) -> bool:
+    """Whether an angle is that of the specification but for its sense."""
+    return abs(degrees + spec.misorientation_deg) < 0.01

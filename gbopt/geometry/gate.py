@@ -27,6 +27,8 @@ _MOVED_A = 2.5
 # Vectors between cations up to this length, in units of a, are compared with the crystal's.
 _REACH_a = 0.75
 _MATCH_a = 0.05
+# Without a core, ions this near to the plane are counted.
+_SHARP_A = 4.0
 # Principal stretches of a grain may differ from those asked for by this much.
 _STRETCH = 0.003
 _LEAST_VECTORS = 12
@@ -37,7 +39,7 @@ class BoundaryReport(NamedTuple):
 
     z_A: float
     counts: dict[str, int]
-    """Ions of each element in the core, by site."""
+    """Ions of each element, by site, in the core; without one, within 4 A of the plane."""
     charge_e: int
     """Sum of their formal charges."""
     displaced_A: float
@@ -241,7 +243,7 @@ def _boundary(
 ) -> BoundaryReport:
     z_A = structure.boundaries_A[index]
     gap = Zones((z_A,), structure.length_A).depth(structure.sites)
-    core = structure.core & (gap <= structure.core_width_A / 2)
+    core = gap <= (structure.core_width_A / 2 or _SHARP_A)
     kinds = structure.species[core]
     fixed = core & (structure.species != (-1 if crystal.mobile is None else crystal.mobile))
     fraction = (structure.positions - structure.sites)[fixed] @ np.linalg.inv(structure.cell)

@@ -64,9 +64,8 @@ def plan(spec: GBSpec, crystal: Crystal, lattice_A: float) -> Plan:
         for cut in cuts
     )
     cells = first * cuts[0].points_per_plane + second * cuts[1].points_per_plane
-    return Plan(
-        interface, (first, second), layers_A, core_A, round(cells * crystal.ions_per_primitive)
-    )
+    ions = round(cells * crystal.ions_per_primitive)
+    return Plan(interface, (first, second), layers_A, core_A, ions)
 
 
 def draw_choices(

@@ -142,8 +142,8 @@ def draw_terminations(
         for cut, (low, high) in zip(cuts, ranges, strict=True)
     ]
     unlike = np.abs(faces[0][:, None] - faces[1][None, :])
-    share = np.outer(ranges[0][1] - ranges[0][0], ranges[1][1] - ranges[1][0])
-    share = np.where(unlike < unlike.min() + _ALIKE, share, 0.0).ravel()
+    width = np.outer(ranges[0][1] - ranges[0][0], ranges[1][1] - ranges[1][0])
+    share = np.where(unlike < unlike.min() + _ALIKE, width, 0.0).ravel()
     pair = divmod(int(rng.choice(len(share), p=share / share.sum())), unlike.shape[1])
     first, second = (
         float(low[n] + rng.random() * (high[n] - low[n]))
