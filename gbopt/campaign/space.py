@@ -8,7 +8,7 @@ from functools import cached_property
 from gbopt.config import CampaignConfig
 from gbopt.crystal.known import get_crystal
 from gbopt.errors import ConfigError
-from gbopt.geometry.catalog import Entry, catalog
+from gbopt.geometry.catalog import Entry, catalog, largest_area_a2
 from gbopt.model.crystal import Crystal
 from gbopt.model.spec import GBSpec
 from gbopt.potentials.buckingham import get_potential
@@ -68,8 +68,7 @@ class GBSpace:
             self.crystal.layer_spacing_a(plane) for plane in _MEAN_PLANES.values()
         )
         # Two grains of at least this thickness bound the in-plane cell.
-        per_a3 = self.crystal.ions_per_primitive / self.crystal.cells_a3
-        largest_a2 = geometry.max_ions * self.lattice_A / (2 * per_a3 * thinnest_A)
+        largest_a2 = largest_area_a2(self.crystal, geometry.max_ions, thinnest_A, self.lattice_A)
         found = catalog(
             self.crystal,
             kinds=("symmetric tilt",),

@@ -93,6 +93,10 @@ def main() -> None:
         # The reader of our output (head, less) has left: nothing more to say.
         sys.stderr.close()
         sys.exit(0)
+    except (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        typer.secho(f"error: {error.filename}: {error.strerror}", err=True)
+        typer.secho("hint: check the path; folders must exist before files in them", err=True)
+        sys.exit(GboptError.exit_code)
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         typer.secho(f"error: the system refused{where}: {error.strerror or error}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import replace
 from enum import StrEnum
@@ -42,7 +43,7 @@ _Spec = Annotated[
 _Plane = Annotated[
     str | None, typer.Option(help="Boundary plane of the first grain, 410 or '11 1 0'.")
 ]
-_Axis = Annotated[str, typer.Option(help="Axis of rotation.")]
+_Axis = Annotated[str | None, typer.Option(help="Axis of rotation; default 001.")]
 _Angle = Annotated[float | None, typer.Option(help="Misorientation, deg.", rich_help_panel=_ANGLE)]
 _Twist = Annotated[
     bool, typer.Option("--twist", help="A twist, not a symmetric tilt.", rich_help_panel=_ANGLE)
@@ -62,7 +63,10 @@ _MaxStrain = Annotated[
     typer.Option(min=0, max=0.05, help="Of either grain, mode strained.", rich_help_panel=_ANGLE),
 ]
 _Material = Annotated[
-    str, typer.Option(help="c-LLZO, t-LLZO or the CIF of another crystal.", rich_help_panel=_CELL)
+    str | None,
+    typer.Option(
+        help="c-LLZO (default), t-LLZO or the CIF of another crystal.", rich_help_panel=_CELL
+    ),
 ]
 _Charges = Annotated[
     str | None, typer.Option(help="Formal charges for a CIF: 'Mg=2,O=-2'.", rich_help_panel=_CELL)
@@ -106,14 +110,14 @@ def build(
     name: _Name = None,
     spec: _Spec = None,
     plane: _Plane = None,
-    axis: _Axis = "001",
+    axis: _Axis = None,
     angle: _Angle = None,
     twist: _Twist = False,
     mean_plane: _MeanPlane = None,
     mode: _Mode = Mode.exact,
-    max_ions: _MaxIons = 20000,
+    max_ions: _MaxIons = 50000,
     max_strain: _MaxStrain = 0.005,
-    material: _Material = "c-LLZO",
+    material: _Material = None,
     charges: _Charges = None,
     width_layers: _Width = None,
     thickness: _Thickness = None,
@@ -121,23 +125,35 @@ def build(
     seed: _Seed = None,
 ) -> None:
     """Build one boundary, given by name, plane, angle or specification, and write it to a file."""
+    from gbopt.cli.material import lattice_of, load_crystal
     from gbopt.geometry.build import build_bicrystal
     from gbopt.geometry.files import check_suffix, write_structure
+    from gbopt.geometry.plan import plan
 
     check_suffix(out)
-    crystal = _crystal(material, charges)
-    lattice_A = lattice or crystal.lattice_A
+    asked = {"name": name, "--plane": plane, "--angle": angle, "--twist": twist or None}
+    _refuse_contradictions(asked | {"--mean-plane": mean_plane}, mode)
     given = {"width_layers": width_layers, "crystal_A": thickness, "seed": seed}
-    fields = {"width_layers": 3, "crystal_A": 24.0, "seed": 0, "crystal": crystal.name}
+    fields: dict[str, Any] = {"width_layers": 3, "crystal_A": 24.0, "seed": 0}
     fields |= _read(spec) if spec else {}
     fields |= {key: value for key, value in given.items() if value is not None}
+    crystal = load_crystal(material or str(fields.get("crystal", "c-LLZO")), charges)
+    fields["crystal"] = crystal.name
+    if axis is not None:
+        fields["axis"] = _axis(axis)
+    lattice_A = lattice_of(crystal, lattice)
     choice: Choice | None = None
-    if angle is not None and plane is None and name is None:
-        wanted = (axis, angle, twist, mean_plane)
-        choice = _by_angle(wanted, crystal, lattice_A, fields, _Limits(mode, max_ions, max_strain))
+    if angle is not None and plane is None:
+        limits = _Limits(mode, max_ions, max_strain)
+        choice = _by_angle((angle, twist, mean_plane), crystal, lattice_A, fields, limits)
         boundary = choice.spec
     else:
-        boundary = _given(name, plane, axis, angle, fields)
+        boundary = _given(name, plane, angle, fields)
+    if (ions := plan(boundary, crystal, lattice_A).ions) > max_ions:
+        raise ConfigError(
+            f"{boundary.label} has {ions} ions, --max-ions allows {max_ions}",
+            hint=f"give --max-ions {ions}, or take another boundary from `gbopt catalog`",
+        )
     structure = build_bicrystal(boundary, lattice_A, crystal)
     if choice is not None and angle is not None:
         record = {"choice": choice.record(angle)}
@@ -146,23 +162,46 @@ def build(
     _print(boundary, structure, crystal, out)
 
 
-def _crystal(material: str, charges: str | None) -> Crystal:
-    from gbopt.crystal.known import get_crystal
+def _refuse_contradictions(asked: dict[str, Any], mode: Mode) -> None:
+    """Refuse options that the chosen way of naming a boundary would not read."""
+    given = [option for option, value in asked.items() if value is not None]
+    by_angle = asked["--angle"] is not None and asked["--plane"] is None
+    unread = [o for o in given if o in {"--twist", "--mean-plane"} and not by_angle]
+    if asked["name"] is not None:
+        unread += [option for option in given if option in {"--plane", "--angle"}]
+    if mode is not Mode.exact and not (by_angle and asked["name"] is None):
+        unread.append(f"--mode {mode.value}")
+    if asked["--twist"] and asked["--mean-plane"] is not None:
+        unread.append("--mean-plane")
+    if unread:
+        raise ConfigError(
+            f"{', '.join(dict.fromkeys(unread))} would not be read beside {' '.join(given)}",
+            hint="name a boundary, or give --plane (with --angle), or --angle with --twist, "
+            "--mean-plane and --mode",
+        )
+    if asked["--mean-plane"] not in {None, "100", "110"}:
+        raise ConfigError(
+            f"--mean-plane {asked['--mean-plane']} is neither 100 nor 110",
+            hint="symmetric tilts are tilted from one of these",
+        )
+    if asked["--angle"] is not None and not -180 <= asked["--angle"] <= 180:
+        raise ConfigError(
+            f"--angle {asked['--angle']:g} is no angle", hint="give one within 180 deg"
+        )
 
-    if not material.endswith(".cif"):
-        return get_crystal(material)
-    from gbopt.crystal.charges import parse_charges
-    from gbopt.crystal.cif import read_crystal
 
-    return read_crystal(Path(material), parse_charges(charges or ""))
+def _axis(text: str) -> tuple[int, int, int]:
+    from gbopt.model.orientation import coprime, miller
+
+    return coprime(miller(text))
 
 
 def _read(path: Path) -> dict[str, Any]:
     """Fields of a specification from a TOML or JSON file."""
     import json
 
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         fields = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except ValueError as error:  # of either parser
         raise ConfigError(
@@ -174,24 +213,27 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _by_angle(
-    wanted: tuple[str, float, bool, str | None],
+    wanted: tuple[float, bool, str | None],
     crystal: Crystal,
     lattice_A: float,
     fields: dict[str, Any],
     limits: _Limits,
 ) -> Choice:
     from gbopt.geometry.angles import Wish, choose
-    from gbopt.model.orientation import coprime, miller
 
-    axis, angle_deg, twist, mean_plane = wanted
+    angle_deg, twist, mean_plane = wanted
+    others = {key: v for key, v in fields.items() if key not in {"plane", "misorientation_deg"}}
+    # Any plane will do to check the other fields before they are used.
+    axis = others.get("axis", (0, 0, 1))
+    checked = _validated(others | {"plane": axis, "misorientation_deg": 0.0})
     wish = Wish(
         kind="twist" if twist else "symmetric tilt",
-        axis=coprime(miller(axis)),
+        axis=checked.axis,
         angle_deg=angle_deg,
-        width_layers=fields["width_layers"],
-        crystal_A=fields["crystal_A"],
+        width_layers=checked.width_layers,
+        crystal_A=checked.crystal_A,
         mean_plane=mean_plane,
-        seed=fields["seed"],
+        seed=checked.seed,
     )
     choice = choose(
         wish,
@@ -201,7 +243,6 @@ def _by_angle(
         max_ions=limits.max_ions,
         max_strain=limits.max_strain,
     )
-    others = {key: value for key, value in fields.items() if key not in {"axis", "plane"}}
     record = choice.record(angle_deg)
     typer.echo(
         f"target {angle_deg:g} deg, realised {choice.realised_deg:.4f} deg, strain "
@@ -209,7 +250,9 @@ def _by_angle(
     )
     for what in ("next_cheaper", "next_closer"):
         typer.echo(f"{what.replace('_', ' '):<12} {_other(record[what])}")
-    return choice._replace(spec=_validated(choice.spec.model_dump() | others))
+    own = {"axis", "plane", "misorientation_deg", "max_strain"}
+    chosen = {key: v for key, v in choice.spec.model_dump().items() if key in own}
+    return choice._replace(spec=_validated(others | chosen))
 
 
 def _other(entry: dict[str, Any] | None) -> str:
@@ -220,24 +263,22 @@ def _other(entry: dict[str, Any] | None) -> str:
 
 
 def _given(
-    name: str | None, plane: str | None, axis: str, angle: float | None, fields: dict[str, Any]
+    name: str | None, plane: str | None, angle: float | None, fields: dict[str, Any]
 ) -> GBSpec:
     """Return the specification of a name, of a plane, or of a file alone."""
-    from gbopt.model.orientation import coprime, miller, parse_name
+    from gbopt.model.orientation import parse_name
 
+    which: dict[str, Any] = {}
     if name is not None:
         named_axis, rotation, named_plane = parse_name(name)
-        which: dict[str, Any] = {
+        which = {
             "axis": named_axis,
             "plane": named_plane,
             "misorientation_deg": round(rotation.degrees, 6),
         }
     elif plane is not None:
-        which = {"axis": coprime(miller(axis)), "plane": coprime(miller(plane))}
-        which |= {"misorientation_deg": angle} if angle is not None else {}
-    elif "plane" in fields:
-        which = {}
-    else:
+        which = {"plane": _axis(plane), "misorientation_deg": angle}
+    elif "plane" not in fields:
         raise ConfigError(
             "no boundary is given",
             hint="give a name such as 'Sigma5(210)[001]', --plane, --angle or --spec",
@@ -280,7 +321,7 @@ def _print(spec: GBSpec, structure: Bicrystal, crystal: Crystal, out: Path) -> N
     thin = "" if gate.bulk_like else ": too thin to hold bulk crystal"
     typer.echo(
         f"grains of {gate.grains_A[0]:.1f} and {gate.grains_A[1]:.1f} A between the cores{thin}; "
-        f"measured misorientation {gate.misorientation_deg:.2f} deg"
+        f"{_measured(gate.misorientation_deg)}"
     )
     for boundary in characterise(structure, host, interface):
         made_of = "".join(f"{name}{n}" for name, n in boundary.counts.items() if n) or "no core"
@@ -297,3 +338,9 @@ def _print(spec: GBSpec, structure: Bicrystal, crystal: Crystal, out: Path) -> N
 def _opposite(degrees: float, spec: GBSpec) -> bool:
     """Whether an angle is that of the specification but for its sense."""
     return abs(degrees + spec.misorientation_deg) < 0.01
+
+
+def _measured(angle_deg: float) -> str:
+    if math.isnan(angle_deg):
+        return "misorientation not measured: too few ordered cations between the cores"
+    return f"measured misorientation {angle_deg:.2f} deg"

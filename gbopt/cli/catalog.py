@@ -43,35 +43,41 @@ def catalog(
     ] = None,
     low: Annotated[float, typer.Option("--from", min=0, max=180, help="Least angle, deg.")] = 5.0,
     high: Annotated[float, typer.Option("--to", min=0, max=180, help="Largest angle, deg.")] = 30.0,
-    max_ions: Annotated[int, typer.Option(min=100, help="Largest cell, ions.")] = 20000,
+    max_ions: Annotated[
+        int, typer.Option(min=100, max=200_000, help="Largest cell, ions.")
+    ] = 20000,
     width_layers: Annotated[
         int, typer.Option(min=0, max=12, help="Disordered slab on each boundary, atomic layers.")
     ] = 3,
     crystal_thickness: Annotated[
         float, typer.Option("--crystal", min=1, max=200, help="Crystal between the slabs, A.")
     ] = 24.0,
-    material: Annotated[str, typer.Option(help="Crystal: c-LLZO or t-LLZO.")] = "c-LLZO",
+    material: Annotated[str, typer.Option(help="Crystal: c-LLZO, t-LLZO or a CIF.")] = "c-LLZO",
+    charges: Annotated[
+        str | None, typer.Option(help="Formal charges for a CIF: 'Mg=2,O=-2'.")
+    ] = None,
     lattice: Annotated[
         float | None, typer.Option(min=1, max=50, help="Lattice parameter, A.")
     ] = None,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
 ) -> None:
-    """List every boundary without strain in a range of angles, with the size of its cell."""
-    from gbopt.crystal.known import get_crystal
+    """List the boundaries without strain in a range of angles, with the size of their cells."""
+    from gbopt.cli.material import lattice_of, load_crystal
     from gbopt.geometry.catalog import catalog as list_boundaries
+    from gbopt.geometry.catalog import largest_area_a2
     from gbopt.model.orientation import miller
 
-    crystal = get_crystal(material)
-    lattice_A = lattice or crystal.lattice_A
+    crystal = load_crystal(material, charges)
+    lattice_A = lattice_of(crystal, lattice)
     if low > high:
         raise ConfigError(f"--from {low:g} exceeds --to {high:g}", hint="give the lower one first")
-    per_a3 = crystal.ions_per_primitive / crystal.cells_a3
+    axes = axis or (["001", "110", "111"] if crystal.system == "cubic" else ["001"])
     found = list_boundaries(
         crystal,
         kinds=[k.value.replace("-", " ") for k in kind or [Kind.symmetric_tilt, Kind.twist]],  # type: ignore[misc]
-        axes=[miller(a) for a in axis or ["001", "110", "111"]],
+        axes=[miller(a) for a in axes],
         range_deg=(low, high),
-        max_area_a2=max_ions * lattice_A / (2 * per_a3 * crystal_thickness),
+        max_area_a2=largest_area_a2(crystal, max_ions, crystal_thickness, lattice_A),
     )
     rows = [_row(e, crystal, width_layers, crystal_thickness, lattice_A) for e in found]
     rows = [row for row in rows if row["ions"] <= max_ions]
@@ -127,8 +133,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     )
     for row in rows:
         typer.echo(
-            f"{row['misorientation_deg']:>7.2f}  {row['kind']:<16} [{row['axis']}]"
-            f"{'':<{5 - len(row['axis'])}} {'(' + row['plane'] + ')':<10} "
+            f"{row['misorientation_deg']:>7.2f}  {row['kind']:<16} {'[' + row['axis'] + ']':<7}"
+            f" {'(' + row['plane'] + ')':<10} "
             f"{'(' + row['second_plane'] + ')':<10} {row['sigma']:>5} "
             f"{row['cell_a_A']:>6.1f} x {row['cell_b_A']:>6.1f} {row['area_nm2']:>7.2f} "
             f"{row['layer_A']:>7.2f} {row['width_A']:>7.1f} {row['ions']:>6}"

@@ -32,8 +32,8 @@ def network(
     seed: Annotated[int, typer.Option(min=0, help="Seed of all that is drawn.")] = 0,
 ) -> None:
     """Build four columnar grains whose boundaries lie on two perpendicular families of planes."""
+    from gbopt.cli.material import lattice_of, load_crystal
     from gbopt.config.files import validated
-    from gbopt.crystal.known import get_crystal
     from gbopt.geometry.files import check_suffix, write_structure
     from gbopt.geometry.network import build_network
     from gbopt.model.network import NetworkSpec
@@ -44,7 +44,7 @@ def network(
         raise ConfigError(
             "give either --angle or --angles", hint="--angle 15, or --angles '0 9 20 31'"
         )
-    crystal = get_crystal(material)
+    crystal = load_crystal(material, None)
     fields = {
         "crystal": crystal.name,
         "axis": coprime(miller(axis)),
@@ -57,7 +57,7 @@ def network(
     else:
         fields["angles_deg"] = _numbers(angles or "", 4, "--angles")
     spec = validated(NetworkSpec, fields, "the network: ", "`gbopt network --help`")
-    structure = build_network(spec, lattice or crystal.lattice_A)
+    structure = build_network(spec, lattice_of(crystal, lattice), crystal)
     write_structure(structure, out)
     typer.echo(f"{spec.label}  key {spec.key}")
     a, b, c = (float(structure.cell[i, i]) for i in range(3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping
 from fractions import Fraction
@@ -128,7 +129,10 @@ def _read(path: Path) -> Structure:
     from pymatgen.io.cif import CifParser
 
     try:
-        return CifParser(str(path)).parse_structures(primitive=False)[0]
+        with warnings.catch_warnings():
+            # Of rounded coordinates and lacking symmetry operations: what is read is checked.
+            warnings.simplefilter("ignore")
+            return CifParser(str(path)).parse_structures(primitive=False)[0]
     except (ValueError, OSError, KeyError, IndexError) as error:
         raise ConfigError(
             f"{path} cannot be read as a CIF: {error}", hint="give a CIF with one crystal"

@@ -23,6 +23,6 @@ def get_crystal(name: str) -> Crystal:
     if name not in _BUILT_IN:
         raise ConfigError(
             f"crystal: unknown crystal {name!r}",
-            hint=f"known: {', '.join(_BUILT_IN)}; give a CIF for any other",
+            hint=f"known: {', '.join(_BUILT_IN)}; gbopt build, catalog and network take a CIF too",
         )
     return _BUILT_IN[name]()

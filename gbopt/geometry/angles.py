@@ -6,7 +6,7 @@ import math
 from typing import Any, Literal, NamedTuple
 
 from gbopt.errors import GeometryError
-from gbopt.geometry.catalog import LOW_INDEX, Entry, catalog
+from gbopt.geometry.catalog import LOW_INDEX, Entry, catalog, largest_area_a2
 from gbopt.geometry.plan import plan
 from gbopt.model.crystal import Crystal
 from gbopt.model.orientation import Miller, digits, least_angle
@@ -108,8 +108,7 @@ def choose(
 
 def _pool(wish: Wish, crystal: Crystal, lattice_A: float, max_ions: int) -> list[tuple[Entry, int]]:
     """Commensurate boundaries near the angle with their ions."""
-    per_a3 = crystal.ions_per_primitive / crystal.cells_a3
-    largest_a2 = max_ions * lattice_A / (2 * per_a3 * wish.crystal_A)
+    largest_a2 = largest_area_a2(crystal, max_ions, wish.crystal_A, lattice_A)
     for window in _WINDOWS_DEG:
         found = catalog(
             crystal,

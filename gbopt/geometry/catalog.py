@@ -13,6 +13,7 @@ from gbopt.geometry.plan import plan
 from gbopt.integers import kernel
 from gbopt.model.crystal import Crystal
 from gbopt.model.orientation import (
+    INDEX_MAX,
     SIGMA_MAX,
     Miller,
     Rotation,
@@ -150,6 +151,12 @@ def _candidates(
                 yield plane, rotation
 
 
+def largest_area_a2(crystal: Crystal, max_ions: int, thickness_A: float, lattice_A: float) -> float:
+    """Largest in-plane cell, in units of a^2, of two grains that thick with so many ions."""
+    per_a3 = crystal.ions_per_primitive / crystal.cells_a3
+    return max_ions * lattice_A / (2 * per_a3 * thickness_A)
+
+
 def _zone(axis: Miller, longest: float) -> Iterator[Miller]:
     """Coprime planes that contain the axis, up to a length of their indices."""
     basis = kernel([[x] for x in axis])
@@ -162,7 +169,7 @@ def _zone(axis: Miller, longest: float) -> Iterator[Miller]:
                 i * basis[0][1] + j * basis[1][1],
                 i * basis[0][2] + j * basis[1][2],
             )
-            if norm2(plane) <= longest**2:
+            if norm2(plane) <= longest**2 and max(map(abs, plane)) <= INDEX_MAX:
                 yield coprime(plane)
 
 

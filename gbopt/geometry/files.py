@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gbopt import __version__
 from gbopt.errors import ConfigError
 from gbopt.model.bicrystal import MASSES_AMU, SPECIES, Bicrystal
 
@@ -48,11 +50,29 @@ def to_ase(structure: Bicrystal) -> Atoms:
     atoms.info["boundaries_A"] = list(structure.boundaries_A)
     atoms.info["core_width_A"] = structure.core_width_A
     atoms.info["lattice_A"] = structure.lattice_A
+    atoms.info["gbopt"] = json.dumps(record(structure))
     return atoms
+
+
+def record(structure: Bicrystal) -> dict[str, Any]:
+    """Return what a file says of how a structure was built, as plain JSON."""
+    return {
+        "formula": structure.formula,
+        "gbopt": __version__,
+        "boundaries_A": list(structure.boundaries_A),
+        "cross_boundaries_A": list(structure.cross_boundaries_A),
+        "core_width_A": structure.core_width_A,
+        "lattice_A": structure.lattice_A,
+        "ledger": structure.ledger,
+        "provenance": structure.provenance,
+    }
 
 
 def write_structure(structure: Bicrystal, path: Path) -> None:
     """Write a structure; the ending of the path chooses the format.
+
+    How it was built goes along: into the header of an extended XYZ, beside a CIF or LAMMPS data
+    file as NAME.json.
 
     Raises:
         ConfigError: the ending is not one of FORMATS.
@@ -65,6 +85,9 @@ def write_structure(structure: Bicrystal, path: Path) -> None:
         from ase.io import write
 
         write(path, to_ase(structure), format="cif" if path.suffix == ".cif" else "extxyz")
+    if path.suffix in {".cif", ".data"}:
+        beside = json.dumps(record(structure), indent=1) + "\n"
+        path.with_name(path.name + ".json").write_text(beside, encoding="utf-8")
 
 
 def lammps_data(structure: Bicrystal) -> str:

@@ -185,6 +185,8 @@ def _joined(
     flat = [_flat(plane, across, crystal) for plane, across in (first, second)]
     cell, strain = shared_cell(flat[0], flat[1])
     cuts = [_cut(plane, across, cell, crystal) for plane, across in (first, second)]
+    for shared in (cell, *(cut.deformation for cut in cuts)):  # kept by a cache
+        shared.flags.writeable = False
     return Interface(cuts[0], cuts[1], cell, angle_deg, strain if strain > 1e-9 else 0.0)
 
 

@@ -17,7 +17,7 @@ from gbopt.crystal.known import get_crystal
 from gbopt.crystal.neighbours import pairs_within
 from gbopt.errors import ConfigError, GeometryError
 from gbopt.geometry.build import build_bicrystal
-from gbopt.geometry.catalog import catalog
+from gbopt.geometry.catalog import catalog, largest_area_a2
 from gbopt.geometry.compact import EXACT, RESOLUTIONS_A, encode
 from gbopt.geometry.dopants import doped
 from gbopt.geometry.overlap import gate_A
@@ -120,7 +120,6 @@ def candidates(config: LibraryConfig) -> list[Candidate]:
     """
     space = config.space
     crystal, a_A = get_crystal(space.crystal), lattice_A(config)
-    per_a3 = crystal.ions_per_primitive / crystal.cells_a3
     indices = product(range(-space.max_index, space.max_index + 1), repeat=3)
     boundaries = catalog(
         crystal,
@@ -128,7 +127,7 @@ def candidates(config: LibraryConfig) -> list[Candidate]:
         axes=space.axes,
         range_deg=space.misorientation_deg,
         # Two grains of at least this thickness bound the in-plane cell.
-        max_area_a2=space.max_ions * a_A / (2 * per_a3 * space.crystal_A),
+        max_area_a2=largest_area_a2(crystal, space.max_ions, space.crystal_A, a_A),
         planes=tuple(
             (h, k, i) for h, k, i in indices if (h, k, i) > (0, 0, 0) and math.gcd(h, k, i) == 1
         ),

@@ -16,6 +16,8 @@ from gbopt.errors import ConfigError
 
 Miller = tuple[int, int, int]
 
+INDEX_MAX = 999
+"""Higher Miller indices are refused."""
 SIGMA_MAX = 1000
 """Rotations of a higher coincidence index are not looked for: their cells are too large."""
 # An angle is usually given with two decimals; one written by gbopt has six.
@@ -219,10 +221,11 @@ def parse_name(name: str) -> tuple[Miller, Rotation, Miller]:
             if rotation.sigma == sigma:
                 return axis, rotation, plane
             found.append(rotation.sigma)
-    indices = ", ".join(f"Sigma{s}" for s in sorted(set(found))) or "none known"
+    known = sorted(set(found), key=lambda s: (abs(s - sigma), s))[:5]
+    indices = ", ".join(f"Sigma{s}" for s in sorted(known)) or "none known"
     raise ConfigError(
         f"{name!r}: no tilt or twist boundary on ({digits(plane)}) has Sigma {sigma}",
-        hint=f"coincidence indices found there: {indices}; `gbopt catalog` lists boundaries",
+        hint=f"nearest coincidence indices there: {indices}; `gbopt catalog` lists boundaries",
     )
 
 
@@ -232,13 +235,13 @@ def miller(text: str) -> Miller:
     Raises:
         ConfigError: these are not three integers, or all are zero.
     """
-    spaced = len(re.split(r"[\s,]+", text.strip())) > 1
-    found = re.findall(r"-?\d+" if spaced else r"-?\d", text)
-    if len(found) != 3 or not any(int(x) for x in found):
+    spaced = re.fullmatch(r"\s*(-?\d+)[\s,]+(-?\d+)[\s,]+(-?\d+)\s*", text)
+    found = spaced or re.fullmatch(r"\s*(-?\d)(-?\d)(-?\d)\s*", text)
+    if not found or not any(int(x) for x in found.groups()):
         raise ConfigError(
             f"{text!r} is not three integers", hint="write 210, 1-10 or, with large ones, '11 2 0'"
         )
-    return (int(found[0]), int(found[1]), int(found[2]))
+    return (int(found[1]), int(found[2]), int(found[3]))
 
 
 def _axes_of(plane: Miller, kind: str | None) -> tuple[Miller, ...]:

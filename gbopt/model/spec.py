@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gbopt.model.orientation import (
+    INDEX_MAX,
     Miller,
     Rotation,
     coprime,
@@ -26,6 +27,9 @@ BoundaryKind = Literal["symmetric tilt", "asymmetric tilt", "twist", "mixed"]
 DopantElement = Literal["Al", "Ga", "Ta", "Nb"]
 # Two decimals of an angle are enough to mean the symmetric tilt of a plane.
 _SAME_DEG = 0.005
+
+# A whole cell of displacement is none: 1.25 is 0.25.
+CellFraction = Annotated[float, Field(allow_inf_nan=False), AfterValidator(lambda x: x % 1.0)]
 
 _FROZEN = ConfigDict(
     frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
@@ -68,6 +72,11 @@ class Composition(BaseModel):
         return tuple(sorted(dopants, key=lambda dopant: (dopant.element, dopant.where)))
 
 
+def _three_integers(value: object) -> bool:
+    listed = isinstance(value, list | tuple) and len(value) == 3
+    return listed and all(type(x) is int for x in value)  # type: ignore[attr-defined]
+
+
 class GBSpec(BaseModel):
     """A flat grain boundary, as a point of the search space.
 
@@ -92,7 +101,7 @@ class GBSpec(BaseModel):
     """Atomic layers on each boundary whose structure is disordered (Crystal.layer_spacing_a)."""
     crystal_A: float = Field(gt=0, le=500)
     """Least thickness of undisturbed crystal between the two disordered slabs, in A."""
-    translation: tuple[float, float] | None = None
+    translation: tuple[CellFraction, CellFraction] | None = None
     """Rigid shift of the second grain in the plane, in fractions of the cell of non-identical
     displacement; None: drawn by the seed."""
     termination: tuple[int, int] | None = None
@@ -112,8 +121,9 @@ class GBSpec(BaseModel):
     @classmethod
     def _symmetric_without_angle(cls, data: Any) -> Any:
         if isinstance(data, dict) and data.get("misorientation_deg") is None and "plane" in data:
-            axis, plane = tuple(data.get("axis", (0, 0, 1))), tuple(data["plane"])
-            if all(len(v) == 3 and all(type(x) is int for x in v) for v in (axis, plane)):
+            axis, plane = data.get("axis", (0, 0, 1)), data["plane"]
+            if _three_integers(axis) and _three_integers(plane):
+                axis, plane = tuple(axis), tuple(plane)
                 tilt = symmetric_tilt(axis, plane) if any(axis) and any(plane) else None
                 if tilt is None:
                     raise ValueError(
@@ -127,7 +137,7 @@ class GBSpec(BaseModel):
     def _canonical(self) -> Self:
         for name in ("axis", "plane"):
             vector = getattr(self, name)
-            if not any(vector) or coprime(vector) != vector or max(map(abs, vector)) > 999:
+            if not any(vector) or coprime(vector) != vector or max(map(abs, vector)) > INDEX_MAX:
                 raise ValueError(
                     f"{name} must be three integers without a common factor, none above 999 and "
                     f"not all zero, got {vector}"
