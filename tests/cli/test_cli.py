@@ -111,7 +111,7 @@ def test_build_writes_a_structure(suffix, tmp_path):
 
 def test_build_into_a_folder_that_is_not_there_is_one_sentence(tmp_path):
     done = gbopt("build", "--plane", "5 1 0", "--crystal", 6, "--out", tmp_path / "no" / "gb.cif")
-    refused(done, "no/gb.cif", code=3)
+    refused(done, "no/gb.cif", code=1)
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,8 @@ def test_exported_files_are_read_by_ase(fmt, whole, tmp_path):
         ).fetchall()
     assert 0 < len(chosen) < 6
     assert f"wrote {len(chosen)} structures" in done.stdout
-    assert len(list((tmp_path / "files").iterdir())) == len(chosen)
+    written = [f for f in (tmp_path / "files").iterdir() if f.suffix != ".json"]
+    assert len(written) == len(chosen)
     types = {n + 1: atomic_numbers[name] for n, name in enumerate(("Li", "La", "Zr", "O"))}
     options = {"format": "lammps-data", "Z_of_type": types} if fmt == "data" else {}
     for number, key, ions, length_A in chosen:
@@ -231,7 +232,10 @@ def test_exported_files_are_read_by_ase(fmt, whole, tmp_path):
 def test_export_by_number(whole, tmp_path):
     done = gbopt("export", whole, "--to", tmp_path, "-f", "data", "--number", 3, "--number", 5)
     assert done.returncode == 0, done.stderr
-    assert sorted(file.name[:6] for file in tmp_path.iterdir()) == ["000003", "000005"]
+    names = sorted(file.name for file in tmp_path.iterdir())
+    # Beside each file, how its structure was built.
+    assert [name[:6] for name in names] == ["000003", "000003", "000005", "000005"]
+    assert [name.endswith(".data.json") for name in names] == [False, True, False, True]
 
 
 def test_export_refuses_what_makes_no_sense(whole, tmp_path):

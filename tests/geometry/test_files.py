@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -46,3 +48,17 @@ def cellpar(structure):
 def test_an_unknown_ending_is_refused(structure, tmp_path):
     with pytest.raises(ConfigError, match=r"gb\.pdb"):
         write_structure(structure, tmp_path / "gb.pdb")
+
+
+@pytest.mark.parametrize("suffix", [".extxyz", ".cif", ".data"])
+def test_every_file_says_how_to_build_it_again(structure, tmp_path, suffix):
+    path = tmp_path / f"gb{suffix}"
+    write_structure(structure, path)
+    if suffix == ".extxyz":
+        said = json.loads(read(path).info["gbopt"])
+    else:
+        said = json.loads((tmp_path / f"gb{suffix}.json").read_text())
+    assert said["ledger"] == structure.ledger
+    spec = GBSpec.model_validate(said["provenance"]["spec"])
+    again = build_bicrystal(spec, said["lattice_A"])
+    assert again.positions.tobytes() == structure.positions.tobytes()
