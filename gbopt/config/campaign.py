@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gbopt.config.files import parse_toml
+from gbopt.config.files import parse_toml, read_toml
 from gbopt.config.sections import (
     FIELD_FRAMES,
     LAGS_PER_SEGMENT,
@@ -23,7 +23,6 @@ from gbopt.config.sections import (
     SearchConfig,
     Section,
 )
-from gbopt.errors import ConfigError
 from gbopt.provenance import content_key
 
 CONFIG_VERSION: Literal[1] = 1
@@ -128,13 +127,7 @@ def read_campaign(path: Path) -> str:
     Raises:
         ConfigError: it cannot be read.
     """
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"cannot read the campaign file {path}: {getattr(error, 'strerror', None) or error}",
-            hint="give the path of a TOML file, such as campaigns/quickstart.toml",
-        ) from None
+    return read_toml(path, "campaign file", "campaigns/quickstart.toml")
 
 
 def parse_campaign(text: str, source: str) -> CampaignConfig:

@@ -6,6 +6,7 @@ import difflib
 import json
 import re
 import tomllib
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -15,6 +16,21 @@ from gbopt.errors import ConfigError
 Model = TypeVar("Model", bound=BaseModel)
 
 _SHOWN = 5
+
+
+def read_toml(path: Path, what: str, example: str) -> str:
+    """Read the text of a TOML file; ``what`` names it in errors, ``example`` one that works.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"cannot read the {what} {path}: {getattr(error, 'strerror', None) or error}",
+            hint=f"give the path of a TOML file, such as {example}",
+        ) from None
 
 
 def parse_toml(model: type[Model], text: str, source: str, hint: str) -> Model:

@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from gbopt.config.files import parse_toml
+from gbopt.config.files import parse_toml, read_toml
 from gbopt.config.sections import NAME_PATTERN, Angstrom, Degrees, Section
-from gbopt.errors import ConfigError
 from gbopt.model.orientation import Miller
 from gbopt.model.spec import BoundaryKind, Dopant
 
@@ -114,13 +113,7 @@ def read_library(path: Path) -> str:
     Raises:
         ConfigError: it cannot be read.
     """
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"cannot read the library file {path}: {getattr(error, 'strerror', None) or error}",
-            hint="give the path of a TOML file, such as campaigns/libraries/llzo.toml",
-        ) from None
+    return read_toml(path, "library file", "campaigns/libraries/llzo.toml")
 
 
 def parse_library(text: str, source: str) -> LibraryConfig:

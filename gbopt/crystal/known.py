@@ -9,11 +9,6 @@ from gbopt.model.crystal import Crystal
 _BUILT_IN = {"c-LLZO": cubic_llzo, "t-LLZO": tetragonal_llzo}
 
 
-def crystal_names() -> tuple[str, ...]:
-    """Names of the crystals that gbopt brings along."""
-    return tuple(_BUILT_IN)
-
-
 def get_crystal(name: str) -> Crystal:
     """Look a crystal up by name.
 

@@ -176,6 +176,6 @@ def _lowest(
     record = {
         "candidates": len(draws),
         "taken": taken,
-        "energies_J_m2": [round(energy, 6) for energy in above],
+        "trial_energies_J_m2": [round(energy, 6) for energy in above],
     }
     return draws[taken], record

@@ -47,7 +47,7 @@ def lowest_ordering(
     gap, _ = cKDTree(where).query(placed)
     fixed, moving = placed[gap > _ON_SITE_A], placed[gap <= _ON_SITE_A]
     if len(moving) == 0:
-        return placed, {"orderings": 1, "energies_eV": [0.0]}
+        return placed, {"orderings": 1, "unrelaxed_energies_eV": [0.0]}
     free = _free_sites(crystal, where, host, fixed)
     energies = site_energies(
         sites=free,
@@ -67,7 +67,7 @@ def lowest_ordering(
         xp=array_namespace("auto"),
     )
     above = ranked.energy_eV - ranked.energy_eV[0]
-    record = {"orderings": orderings, "energies_eV": [round(float(e), 4) for e in above]}
+    record = {"orderings": orderings, "unrelaxed_energies_eV": [round(float(e), 4) for e in above]}
     return np.concatenate([free[ranked.occupied[0]], fixed]), record
 
 

@@ -67,8 +67,8 @@ def test_llzo_takes_the_lowest_of_its_candidates():
     spec = GBSpec.named("Sigma5(310)[001]", relax_translations=4, **fields)
     structure = build_bicrystal(spec, 13.0, cubic_llzo())
     record = structure.provenance["relaxed"]
-    assert len(record["energies_J_m2"]) == 4
-    assert record["energies_J_m2"][record["taken"]] == min(record["energies_J_m2"])
+    assert len(record["trial_energies_J_m2"]) == 4
+    assert record["trial_energies_J_m2"][record["taken"]] == min(record["trial_energies_J_m2"])
     again = build_bicrystal(spec, 13.0, cubic_llzo())
     assert again.positions.tobytes() == structure.positions.tobytes()
 

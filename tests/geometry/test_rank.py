@@ -38,9 +38,9 @@ def test_only_lithium_moves_and_the_gate_is_passed(pair):
 
 def test_the_record_names_every_ordering_and_repeats(pair):
     record = pair[1].provenance["orderings"]
-    assert record["orderings"] == len(record["energies_eV"]) == 4
-    assert record["energies_eV"] == sorted(record["energies_eV"])
-    assert record["energies_eV"][-1] > 0
+    assert record["orderings"] == len(record["unrelaxed_energies_eV"]) == 4
+    assert record["unrelaxed_energies_eV"] == sorted(record["unrelaxed_energies_eV"])
+    assert record["unrelaxed_energies_eV"][-1] > 0
     again = build_bicrystal(GBSpec(**FIELDS, orderings=4), 13.0)
     assert again.positions.tobytes() == pair[1].positions.tobytes()
 
