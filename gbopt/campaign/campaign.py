@@ -19,7 +19,7 @@ from gbopt.errors import RunFolderError
 from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
 from gbopt.evaluate.candidate import Job, evaluate
-from gbopt.md.engine import Progress
+from gbopt.md.run import Progress
 from gbopt.model.evaluation import Evaluation, Status
 from gbopt.model.spec import GBSpec
 from gbopt.provenance import derive_seed

@@ -21,7 +21,7 @@ from gbopt.errors import RunFolderError
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
 from gbopt.evaluate.candidate import Job, evaluate
 from gbopt.evaluate.workers import become_worker, in_workers
-from gbopt.md.engine import Progress
+from gbopt.md.run import Progress
 from gbopt.model.evaluation import Evaluation
 from gbopt.model.spec import GBSpec
 from gbopt.provenance import derive_seed

@@ -11,7 +11,7 @@ from gbopt.errors import ConfigError
 from gbopt.geometry.catalog import Entry, catalog, largest_area_a2
 from gbopt.model.crystal import Crystal
 from gbopt.model.spec import GBSpec
-from gbopt.potentials.buckingham import get_potential
+from gbopt.potentials.library import get_potential
 from gbopt.search.space import Dimension, Params, SearchSpace
 
 # Low-index planes that symmetric tilts about [001] are tilted from.

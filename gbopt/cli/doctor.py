@@ -17,7 +17,7 @@ def doctor() -> None:
     from gbopt.cli.preflight import require_engine
     from gbopt.evaluate.cache import cache_folder
     from gbopt.md.libmpi import lammps_version, libmpi_path
-    from gbopt.potentials.buckingham import get_potential, potential_names
+    from gbopt.potentials.library import get_potential, potential_names
     from gbopt.provenance import package_versions
 
     typer.echo(f"gbopt       {__version__}, Python {platform.python_version()}")

@@ -61,7 +61,7 @@ def print_preflight(config: CampaignConfig) -> None:
     """Print the space and the cost of a campaign."""
     from gbopt.campaign.confirm import temperatures
     from gbopt.campaign.space import GBSpace
-    from gbopt.potentials.buckingham import get_potential
+    from gbopt.potentials.library import get_potential
 
     space = GBSpace(config)
     geometries = space.geometries

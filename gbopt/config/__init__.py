@@ -8,6 +8,13 @@ from gbopt.config.campaign import (
     read_campaign,
 )
 from gbopt.config.files import to_toml
+from gbopt.config.potential import (
+    AsePotential,
+    BuckinghamPotential,
+    BuckinghamTerm,
+    LammpsPotential,
+    Potential,
+)
 from gbopt.config.sections import (
     LAGS_PER_SEGMENT,
     AdaptiveConfig,
@@ -21,9 +28,14 @@ __all__ = [
     "LAGS_PER_SEGMENT",
     "AdaptiveConfig",
     "AnalysisConfig",
+    "AsePotential",
+    "BuckinghamPotential",
+    "BuckinghamTerm",
     "CampaignConfig",
     "FieldConfig",
+    "LammpsPotential",
     "MDConfig",
+    "Potential",
     "load_campaign",
     "parse_campaign",
     "read_campaign",

@@ -24,12 +24,12 @@ from gbopt.evaluate.energies import inherent_energy
 from gbopt.evaluate.fields import collective_lag_ps, follow_fields, formal_charges
 from gbopt.evaluate.workers import become_worker, in_workers
 from gbopt.geometry.bulk import build_bulk
-from gbopt.md.engine import Progress, run_md
+from gbopt.md.run import Progress, run_md
 from gbopt.md.libmpi import lammps_version
 from gbopt.md.protocol import bulk_stages
 from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.observables import Estimate
-from gbopt.potentials.buckingham import Potential, get_potential
+from gbopt.potentials.library import Potential, get_potential
 from gbopt.provenance import content_key, derive_seed
 
 BULK_FORMAT = 4

@@ -26,7 +26,7 @@ from gbopt.evaluate.fields import FieldStage, follow_fields
 from gbopt.evaluate.meters import Measured, Meters
 from gbopt.geometry.build import build_bicrystal
 from gbopt.geometry.files import write_structure
-from gbopt.md.engine import MDRun, Progress, run_md
+from gbopt.md.run import MDRun, Progress, run_md
 from gbopt.md.libmpi import lammps_version
 from gbopt.md.protocol import boundary_stages
 from gbopt.model.bicrystal import Bicrystal
@@ -42,7 +42,7 @@ from gbopt.model.evaluation import (
 from gbopt.model.observables import Estimate
 from gbopt.model.spec import GBSpec
 from gbopt.model.trajectory import TrajectoryInfo
-from gbopt.potentials.buckingham import get_potential
+from gbopt.potentials.library import get_potential
 from gbopt.provenance import make_provenance
 
 # Shares of the target by which the mean temperature of production may be off.

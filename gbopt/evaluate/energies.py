@@ -18,11 +18,11 @@ from gbopt.config import CampaignConfig
 from gbopt.crystal.neighbours import wrap
 from gbopt.crystal.oxides import IONS_PER_UNIT, oxide_phases
 from gbopt.evaluate.cache import cache_folder, write_whole
-from gbopt.md.engine import minimum_energy
+from gbopt.md.run import minimum_energy
 from gbopt.md.libmpi import lammps_version
 from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.observables import Estimate
-from gbopt.potentials.buckingham import get_potential
+from gbopt.potentials.library import get_potential
 from gbopt.provenance import content_key
 
 Frames = Sequence[NDArray[np.float64]]

@@ -14,12 +14,12 @@ from gbopt.analysis.potential import ChargeProfile, FieldRun
 from gbopt.analysis.profile import TransportProfile
 from gbopt.analysis.transport import LiTransport
 from gbopt.config import LAGS_PER_SEGMENT, CampaignConfig
-from gbopt.md.engine import MDRun
+from gbopt.md.run import MDRun
 from gbopt.md.protocol import field_scale
 from gbopt.model.bicrystal import FORMAL_CHARGES
 from gbopt.model.observables import Estimate
 from gbopt.model.trajectory import TrajectoryInfo
-from gbopt.potentials.buckingham import get_potential
+from gbopt.potentials.library import get_potential
 
 _PILE_UP_PS = 20.0
 _SEGMENTS = 3

@@ -1,8 +1,10 @@
-"""The process that holds LAMMPS: ``python -m gbopt.md.child FOLDER FD``.
+"""The process that holds an engine: ``python -m gbopt.md.child FOLDER FD``.
 
 It reads ``request.json`` and ``start.npz`` in FOLDER, runs the stages one after another, and
 writes messages to the pipe FD: a JSON header each, a frame followed by its positions. Whatever
 happens to it (error, segmentation fault, hang) happens to this process alone.
+
+Where LAMMPS runs on several MPI ranks, each is such a process; the first one talks.
 """
 
 from __future__ import annotations
@@ -21,8 +23,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gbopt.errors import EnvironmentProblem
-from gbopt.md.libmpi import load_lammps
+from gbopt.errors import ConfigError, EnvironmentProblem
+from gbopt.md.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from gbopt.md.engine import Engine, make_engine
+from gbopt.md.protocol import Stage
+from gbopt.md.request import Request, read_request
 
 _CHUNK_STEPS = 50
 _BLOCKS = 4
@@ -30,21 +35,33 @@ _ORPHANED = 9
 
 
 class BlowUpError(Exception):
-    """The dynamics went wrong without LAMMPS noticing."""
+    """The dynamics went wrong without the engine noticing."""
 
 
 def main() -> None:
     """Run the request, and report an error as a message rather than a traceback."""
-    folder, pipe = Path(sys.argv[1]), Connection(int(sys.argv[2]), readable=False)
+    folder, rank = Path(sys.argv[1]), int(os.environ.get("PMI_RANK", "0"))
+    pipe = Connection(int(sys.argv[2]), readable=False) if rank == 0 else None
     answers: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(answers,), daemon=True).start()
+    if rank == 0:
+        threading.Thread(target=_listen, args=(answers,), daemon=True).start()
+    else:
+        os.close(int(sys.argv[2]))
     run = _Run(folder, pipe, answers)
     try:
         run.all_stages()
-    except EnvironmentProblem as problem:
-        run.send({"type": "error", "kind": "environment", "message": problem.message})
+    except (EnvironmentProblem, ConfigError) as problem:
+        run.send(
+            {
+                "type": "error",
+                "kind": "environment" if isinstance(problem, EnvironmentProblem) else "md",
+                "message": problem.message,
+                "hint": problem.hint,
+            }
+        )
     except Exception as error:  # noqa: BLE001 - reported to the parent, never swallowed
-        run.send({"type": "error", "kind": "md", "message": str(error).strip()})
+        cause = str(error).strip() or type(error).__name__
+        run.send({"type": "error", "kind": "md", "message": cause})
     else:
         run.send({"type": "done"})
 
@@ -60,90 +77,90 @@ def _listen(answers: queue.SimpleQueue[str]) -> None:
 class _Run:
     """One request in progress."""
 
-    def __init__(self, folder: Path, pipe: Connection, answers: queue.SimpleQueue[str]) -> None:
-        self.pipe = pipe
-        self.answers = answers
-        self.folder = folder
-        self.request: dict[str, Any] = json.loads((folder / "request.json").read_text())
+    def __init__(
+        self, folder: Path, pipe: Connection | None, answers: queue.SimpleQueue[str]
+    ) -> None:
+        self.pipe, self.answers, self.folder = pipe, answers, folder
+        self.request: Request = read_request(folder)
         self.stage = "start"
-        self.lmp: Any = None
-        self.cell_samples: list[NDArray[np.float64]] = []
-        self.length_err_A = 0.0
+        self.engine: Engine | None = None
+        self.at = Checkpoint()
 
     def send(self, header: dict[str, Any], payload: bytes | None = None) -> None:
         """Write one message."""
+        if self.pipe is None:
+            return
         self.pipe.send_bytes(json.dumps({**header, "stage": self.stage}).encode())
         if payload is not None:
             self.pipe.send_bytes(payload)
 
     def all_stages(self) -> None:
-        """Set up and run every stage in turn."""
-        self._create()
-        for stage in self.request["stages"]:
-            self.stage = stage["name"]
-            self.lmp.commands_list(stage["setup"])
-            getattr(self, f"_{stage['kind']}")(stage)
-            self.lmp.commands_list(stage["teardown"])
-        self.lmp.finalize()  # MPI too, or its shared memory outlives the process
+        """Set up and run every stage in turn, from the last checkpoint on."""
+        request = self.request
+        self.engine = make_engine(request.system, request.potential, request.settings, self.folder)
+        self.send({"type": "engine", "version": self.engine.version})
+        resumed = read_checkpoint(self.folder, self.engine, request.key)
+        if resumed is not None:
+            self.at = resumed
+        while self.at.stage < len(request.stages):
+            stage = request.stages[self.at.stage]
+            self.stage = stage.name
+            self.engine.begin(stage, fresh=self.at.done == 0)
+            getattr(self, f"_{stage.kind}")(stage)
+            self.engine.end()
+            self.at = Checkpoint(stage=self.at.stage + 1, length_err_A=self.at.length_err_A)
+            self._save_between_stages()
+        self.engine.close()
 
-    def _create(self) -> None:
-        lammps = load_lammps()
-        start = np.load(self.folder / "start.npz")
-        log = str(self.folder / "lammps.log")
-        self.lmp = lammps.lammps(cmdargs=["-log", log, "-screen", "none", *self.request["args"]])
-        n, cell = len(start["species"]), start["cell"]
-        self.lmp.commands_list(self.request["header"])
-        edges = f"0 {cell[0, 0]:.15g} 0 {cell[1, 1]:.15g} 0 {cell[2, 2]:.15g}"
-        tilted = abs(cell[1, 0]) > 1e-9
-        tilt = f" {cell[1, 0]:.15g} 0 0" if tilted else ""
-        self.lmp.commands_list(
-            [f"region cell {'prism' if tilted else 'block'} {edges}{tilt}", "create_box 4 cell"]
-        )
-        ids = np.arange(1, n + 1)
-        kinds = (start["species"] + 1).astype(int)
-        made = self.lmp.create_atoms(
-            n, ids.tolist(), kinds.tolist(), start["positions"].ravel().tolist()
-        )
-        if made != n:
-            raise BlowUpError(f"LAMMPS took {made} of {n} ions")
-        self.lmp.commands_list(self.request["potential"])
-        core = ids[start["core"]]
-        if len(core):
-            self.lmp.command("group core id " + " ".join(map(str, core)))
+    def _save_between_stages(self) -> None:
+        """Checkpoint after every stage before production; after it frames would be missed."""
+        done = self.request.stages[: self.at.stage]
+        if self.request.checkpoint_steps or all(stage.kind != "production" for stage in done):
+            self._save()
 
-    def _minimise(self, stage: dict[str, Any]) -> None:
+    def _save(self) -> None:
+        assert self.engine is not None  # noqa: S101 - made before any stage
+        write_checkpoint(
+            self.folder, self.engine, self.at, self.request.key, writer=self.pipe is not None
+        )
+
+    def _minimise(self, stage: Stage) -> None:
+        assert self.engine is not None  # noqa: S101
         done = 0
-        while done < stage["steps"]:
-            count = min(_CHUNK_STEPS, stage["steps"] - done)
-            before = self.lmp.extract_global("ntimestep")
-            tolerance = stage["energy_tolerance"]
-            self.lmp.command(f"minimize {tolerance} 1.0e-3 {count} {20 * count}")
+        while done < stage.steps:
+            count = min(_CHUNK_STEPS, stage.steps - done)
+            converged = self.engine.minimise(count)
             done += count
             self._report(stage, done)
-            if self.lmp.extract_global("ntimestep") - before < count:
-                break  # converged
+            if converged:
+                break
 
-    def _dynamics(self, stage: dict[str, Any]) -> None:
-        self.cell_samples = []
+    def _dynamics(self, stage: Stage) -> None:
         self._advance(stage, _CHUNK_STEPS, self._sample_cell)
-        if not self.cell_samples:  # a stage shorter than an interval
+        if not self.at.edges_A:  # a stage shorter than an interval
             self._sample_cell(0)
-        if stage["average_cell"] != "none":
-            self._set_mean_cell(stage["average_cell"])
+        if stage.free != "none":
+            self._set_mean_cell(stage)
 
-    def _production(self, stage: dict[str, Any]) -> None:
-        frame_steps = self.request["frame_steps"]
-        self.lmp.command("run 0 post no")
-        header = {"type": "production", "cell": self._cell().tolist()}
-        n_frames = stage["steps"] // frame_steps + 1
-        self.send({**header, "n_frames": n_frames, "length_err_A": self.length_err_A})
-        self._send_frame()
-        chunk = stage["chunk_steps"]
-        last = stage["steps"] - stage["steps"] % frame_steps
+    def _production(self, stage: Stage) -> None:
+        assert self.engine is not None  # noqa: S101
+        frame_steps, first = self.request.frame_steps, self.at.done
+        self.send(
+            {
+                "type": "production",
+                "cell": self.engine.cell().tolist(),
+                "n_frames": stage.steps // frame_steps + 1,
+                "first_frame": first // frame_steps + (1 if first else 0),
+                "length_err_A": self.at.length_err_A,
+            }
+        )
+        if not first:
+            self._send_frame()
+        last = stage.steps - stage.steps % frame_steps
 
         def frame(done: int) -> bool:
             self._send_frame()
-            ask = chunk and done % chunk == 0 and done < last
+            ask = stage.chunk_steps and done % stage.chunk_steps == 0 and done < last
             return self._wanted() if ask else True
 
         self._advance(stage, frame_steps, frame)
@@ -151,34 +168,37 @@ class _Run:
     def _wanted(self) -> bool:
         """Ask the parent whether to go on with the stage."""
         self.send({"type": "ask"})
-        return self.answers.get() == "go"
+        yes = self.pipe is not None and self.answers.get() == "go"
+        broadcast = getattr(self.engine, "broadcast", int)  # an engine of several ranks has it
+        return bool(broadcast(int(yes)))
 
-    def _advance(
-        self, stage: dict[str, Any], interval: int, at_interval: Callable[[int], bool]
-    ) -> None:
+    def _advance(self, stage: Stage, interval: int, at_interval: Callable[[int], bool]) -> None:
         """Run the stage in pieces of at most 50 steps, calling back at every whole interval.
 
         It ends early where the callback, given the steps done, says so.
         """
-        steps, done = stage["steps"], 0
-        if stage["kind"] == "production":
+        assert self.engine is not None  # noqa: S101
+        steps, done = stage.steps, self.at.done
+        if stage.kind == "production":
             steps -= steps % interval  # frames come at whole intervals only
-        # A temperature ramp must span the stage, not each piece of it.
-        first = self.lmp.extract_global("ntimestep")
-        span = f"start {first} stop {first + steps}"
+        saved = done
         while done < steps:
             to_interval = interval - done % interval
             count = min(_CHUNK_STEPS, to_interval, steps - done)
-            self.lmp.command(f"run {count} {span} pre {'no' if done else 'yes'} post no")
+            self.engine.run(count)
             done += count
             self._report(stage, done)
             if done % interval == 0 and not at_interval(done):
                 return
+            every = self.request.checkpoint_steps
+            if every and done % interval == 0 and done - saved >= every:
+                self.at.done = saved = done
+                self._save()
 
-    def _report(self, stage: dict[str, Any], done: int) -> None:
-        temperature = self.lmp.get_thermo("temp")
-        energy = self.lmp.get_thermo("pe")
-        if not (math.isfinite(energy) and temperature < stage["max_temperature_K"]):
+    def _report(self, stage: Stage, done: int) -> None:
+        assert self.engine is not None  # noqa: S101
+        temperature, energy = self.engine.thermo()
+        if not (math.isfinite(energy) and temperature < stage.max_temperature_K):
             raise BlowUpError(
                 f"the dynamics blew up: temperature {temperature:.0f} K, energy {energy:.4g} eV"
             )
@@ -186,42 +206,36 @@ class _Run:
             {
                 "type": "progress",
                 "step": done,
-                "steps": stage["steps"],
+                "steps": stage.steps,
                 "temperature_K": temperature,
                 "energy_eV": energy,
             }
         )
 
-    def _cell(self) -> NDArray[np.float64]:
-        low, high, xy, yz, xz, *_ = self.lmp.extract_box()
-        (lx, ly, lz) = np.subtract(high, low)
-        return np.array([[lx, 0.0, 0.0], [xy, ly, 0.0], [xz, yz, lz]])
-
     def _sample_cell(self, _: int) -> bool:
-        self.cell_samples.append(np.diag(self._cell()))
+        assert self.engine is not None  # noqa: S101
+        self.at.edges_A.append(np.diag(self.engine.cell()).tolist())
         return True
 
-    def _set_mean_cell(self, edges: str) -> None:
+    def _set_mean_cell(self, stage: Stage) -> None:
         """Fix the free edges at their mean over the second half, positions scaled along."""
-        half = np.array(self.cell_samples[len(self.cell_samples) // 2 :])
+        assert self.engine is not None  # noqa: S101
+        half = np.array(self.at.edges_A[len(self.at.edges_A) // 2 :])
         x, y, z = half.mean(axis=0)
         blocks = [block.mean() for block in np.array_split(half[:, 2], _BLOCKS) if len(block)]
         if len(blocks) > 1:
-            self.length_err_A = float(np.std(blocks, ddof=1) / math.sqrt(len(blocks)))
-        if edges == "all":
+            self.at.length_err_A = float(np.std(blocks, ddof=1) / math.sqrt(len(blocks)))
+        cell = self.engine.cell()
+        if stage.free == "all":
             # The reference crystal is cubic: one edge for all three.
-            x = y = z = (x * y * z) ** (1 / 3)
-        final = f"z final 0 {z:.15g}"
-        if edges == "all":
-            final = f"x final 0 {x:.15g} y final 0 {y:.15g} {final}"
-        self.lmp.command(f"change_box all {final} remap units box")
+            cell = np.eye(3) * (x * y * z) ** (1 / 3)
+        else:
+            cell[2, 2] = z
+        self.engine.set_cell(cell)
 
     def _send_frame(self) -> None:
-        n = self.lmp.get_natoms()
-        flat = self.lmp.gather_atoms("x", 1, 3)
-        images = np.frombuffer(self.lmp.gather_atoms("image", 0, 3), dtype=np.intc)
-        wrapped = np.frombuffer(flat, dtype=np.float64).reshape(n, 3)
-        frame = wrapped + images.reshape(n, 3) @ self._cell()
+        assert self.engine is not None  # noqa: S101
+        frame: NDArray[np.float64] = np.ascontiguousarray(self.engine.positions())
         if not np.isfinite(frame).all():
             raise BlowUpError("a position is not a number")
         self.send({"type": "frame"}, frame.tobytes())

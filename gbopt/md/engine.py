@@ -1,322 +1,189 @@
-"""The parent's side of an MD run: start the child, relay its frames, and survive its death."""
+"""What an MD engine is: the small interface that LAMMPS, OpenMM and ASE's calculators fill.
+
+An engine holds one system in its process. The child process (``gbopt.md.child``) takes it
+through the stages of a protocol; everything that is the same for all engines (chunks, checks,
+frames, checkpoints, messages) is done there.
+"""
 
 from __future__ import annotations
 
-import json
-import math
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from multiprocessing.connection import Connection
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gbopt.config import MDConfig
-from gbopt.errors import EnvironmentProblem, MDError
-from gbopt.md.libmpi import child_environment
-from gbopt.md.protocol import Stage, energy_stage, frame_steps
-from gbopt.model.bicrystal import Bicrystal
-from gbopt.model.trajectory import Trajectory, TrajectoryInfo
-from gbopt.potentials.buckingham import Potential
+from gbopt.errors import ConfigError
 
-_LAMMPS_ARGS = ("-sf", "omp", "-pk", "omp", "1")
-_LOG_LINES = 25
+if TYPE_CHECKING:
+    from gbopt.config import Potential
+    from gbopt.md.protocol import Stage
+
+EngineName = Literal["lammps", "openmm", "ase"]
+Precision = Literal["single", "mixed", "double"]
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a run stands."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """Which engine runs, on what, and how finely."""
 
-    stage: str
-    step: int
-    steps: int
-    temperature_K: float
-
-
-def header_lines(md: MDConfig) -> list[str]:
-    """LAMMPS commands before the box is made."""
-    return [
-        "units metal",
-        "atom_style charge",
-        "atom_modify map array",
-        "boundary p p p",
-        "neighbor 1.0 bin",
-        "neigh_modify every 1 delay 0 check yes",
-        f"timestep {md.timestep_ps}",
-        f"thermo {frame_steps(md)}",
-        "thermo_modify norm no",
-    ]
-
-
-def md_request(potential: Potential, stages: tuple[Stage, ...], md: MDConfig) -> dict[str, Any]:
-    """Everything the child needs besides the positions, as plain JSON."""
-    lines = potential.lammps_lines(cutoff_A=md.coulomb_cutoff_A, pppm_accuracy=md.pppm_accuracy)
-    return {
-        "args": list(_LAMMPS_ARGS),
-        "header": header_lines(md),
-        "potential": lines,
-        "frame_steps": frame_steps(md),
-        "stages": [_finite(asdict(stage)) for stage in stages],
-    }
-
-
-def _finite(stage: dict[str, Any]) -> dict[str, Any]:
-    # JSON has no infinity: "no limit" is a temperature that no run reaches.
-    return {**stage, "max_temperature_K": min(stage["max_temperature_K"], 1e12)}
-
-
-class MDRun:
-    """A child process at work. Use through ``run_md``."""
-
-    def __init__(
-        self,
-        folder: Path,
-        info: tuple[Bicrystal, MDConfig],
-        stall_s: float,
-        on_progress: Callable[[Progress], None],
-    ) -> None:
-        self._folder = folder
-        self._structure, self._md = info
-        self._stall_s = stall_s
-        self._on_progress = on_progress
-        self._stage = "start"
-        self._temperatures: dict[str, list[float]] = {}
-        self._begun: dict[str, Any] | None = None
-        self._ended = False
-        self.steps_done: dict[str, int] = {}
-        self.energies_eV: dict[str, float] = {}
-        """Potential energy at the last report of each stage."""
-        self._process, self._pipe = _spawn(folder)
-
-    def mean_temperature_K(self, stage: str = "production") -> float:
-        """Mean temperature of a stage so far; nan before its first report."""
-        return float(np.mean(self._temperatures.get(stage, [math.nan])))
+    engine: EngineName
+    accelerator: str = "none"
+    """LAMMPS: none, opt, omp, intel, kokkos or gpu. OpenMM: its platform, such as CUDA.
+    ASE: cpu or cuda."""
+    precision: Precision = "double"
+    device: str = ""
+    """Number of the GPU as the driver counts them; empty: the first, or no GPU."""
+    threads: int = 1
+    ranks: int = 1
+    """MPI ranks of LAMMPS."""
+    timestep_ps: float = 0.002
+    buckingham_cutoff_A: float = 8.5
+    """Cut-off of the short-ranged terms: part of the model, never tuned."""
+    coulomb_cutoff_A: float = 8.5
+    """Where the Coulomb sum is split into its two parts: speed alone depends on it."""
+    accuracy: float = 1e-4
+    """Error of the long-ranged forces over the force of two unit charges 1 A apart."""
 
     @property
-    def stage(self) -> str:
-        """The stage that the last message came from."""
-        return self._stage
+    def label(self) -> str:
+        """Such as ``openmm/CUDA/mixed``."""
+        parts = [self.engine, self.accelerator]
+        if self.engine == "openmm":
+            parts.append(self.precision)
+        if self.ranks > 1:
+            parts.append(f"{self.ranks} ranks")
+        if self.threads > 1:
+            parts.append(f"{self.threads} threads")
+        return "/".join(parts)
 
-    def trajectory(self, go_on: Callable[[], bool] = lambda: True) -> Trajectory:
-        """Wait for the next production stage to begin, and return its frames as they come.
+    @property
+    def least_edge_A(self) -> float:
+        """Narrowest cell that the engine takes, A; 0: any."""
+        if self.engine != "openmm":
+            return 0.0
+        return 2 * max(self.buckingham_cutoff_A, self.coulomb_cutoff_A)
 
-        Call again for the stage after it, once the frames have been consumed.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """The ions that an engine is given."""
+
+    positions: NDArray[np.float64]
+    """(n, 3) A."""
+    cell: NDArray[np.float64]
+    """(3, 3) A, rows a along x, b in the xy plane, c."""
+    species: NDArray[np.int8]
+    """(n,) index into ``elements``."""
+    elements: tuple[str, ...]
+    core: NDArray[np.bool_]
+    """(n,) True for the ions that move while the grains are held."""
+
+    @property
+    def symbols(self) -> NDArray[np.str_]:
+        """(n,) element of each ion."""
+        return np.array(self.elements)[self.species]
+
+
+def masses_amu(elements: tuple[str, ...]) -> list[float]:
+    """Mass of each element."""
+    from ase.data import atomic_masses, atomic_numbers
+
+    return [float(atomic_masses[atomic_numbers[name]]) for name in elements]
+
+
+class Thermo(NamedTuple):
+    """The state of a run."""
+
+    temperature_K: float
+    """Of the ions that move."""
+    energy_eV: float
+    """Potential energy of the cell, without that of an applied field."""
+
+
+class Engine(Protocol):
+    """One system in one engine. Make one with ``make_engine``."""
+
+    version: str
+    """Name and version, such as ``LAMMPS 22 Jul 2025, OPENMP``."""
+
+    def begin(self, stage: Stage, *, fresh: bool = True) -> None:
+        """Prepare a stage: velocities, thermostat, barostat, field, held ions.
 
         Args:
-            go_on: asked after each chunk of the stage, when its frames have been consumed; the
-                stage ends where the answer is no.
-
-        Raises:
-            MDError: the run failed, hung or blew up.
+            stage: what comes.
+            fresh: False where the stage is taken up from a checkpoint in its middle.
         """
-        message = self._begun or self._receive()
-        while message["type"] != "production":
-            message = self._receive()
-        self._begun = None
-        info = TrajectoryInfo(
-            species=self._structure.species,
-            cell=np.array(message["cell"]),
-            frame_interval_ps=frame_steps(self._md) * self._md.timestep_ps,
-            n_frames=message["n_frames"],
-            temperature_K=self._md.temperature_K,
-            length_err_A=message["length_err_A"],
-        )
-        return Trajectory(info, self._frames(go_on))
 
-    def _frames(self, go_on: Callable[[], bool]) -> Iterator[NDArray[np.float64]]:
-        while (message := self._receive())["type"] != "done":
-            if message["type"] == "production":  # of the next stage
-                self._begun = message
-                return
-            if message["type"] == "frame":
-                frame = np.frombuffer(self._read(), dtype=np.float64)
-                yield frame.reshape(self._structure.n_ions, 3)
-            elif message["type"] == "ask":
-                self._answer(go_on())
+    def run(self, steps: int) -> None:
+        """Integrate, within the stage that was begun."""
 
-    def finish(self) -> None:
-        """Follow the run to its end, frames of further stages unread.
+    def minimise(self, iterations: int) -> bool:
+        """Minimise for at most so many iterations; return whether the minimum is reached."""
 
-        Raises:
-            MDError: the run failed, hung or blew up.
-        """
-        while not self._ended:
-            message = self._receive()
-            if message["type"] == "frame":
-                self._read()
-            elif message["type"] == "ask":
-                self._answer(True)
+    def end(self) -> None:
+        """End the stage."""
 
-    def _answer(self, go_on: bool) -> None:
-        assert self._process.stdin is not None  # noqa: S101 - opened in _spawn
-        try:
-            self._process.stdin.write(b"go\n" if go_on else b"stop\n")
-            self._process.stdin.flush()
-        except OSError:
-            raise self._failure(f"the MD process died ({_ending(self._process)})") from None
+    def thermo(self) -> Thermo:
+        """Temperature and energy now."""
 
-    def _receive(self) -> dict[str, Any]:
-        """Read the next message, keep the books, and turn trouble into an error."""
-        message: dict[str, Any] = json.loads(self._read())
-        self._stage = message["stage"]
-        if message["type"] == "error":
-            self._raise(message)
-        self._ended = message["type"] == "done"
-        if message["type"] == "progress":
-            self.steps_done[self._stage] = message["step"]
-            self.energies_eV[self._stage] = message["energy_eV"]
-            self._temperatures.setdefault(self._stage, []).append(message["temperature_K"])
-            progress = Progress(
-                self._stage, message["step"], message["steps"], message["temperature_K"]
-            )
-            self._on_progress(progress)
-        return message
+    def pressure_bar(self) -> float:
+        """Instantaneous pressure, the kinetic part included, bar."""
 
-    def _read(self) -> bytes:
-        if not self._pipe.poll(self._stall_s):
-            raise self._failure(
-                f"the MD process reported nothing for {self._stall_s:g} s and was ended"
-            )
-        try:
-            return self._pipe.recv_bytes()
-        except (EOFError, OSError):
-            raise self._failure(f"the MD process died ({_ending(self._process)})") from None
+    def cell(self) -> NDArray[np.float64]:
+        """(3, 3) A."""
 
-    def _raise(self, message: dict[str, Any]) -> None:
-        if message["kind"] == "environment":
-            raise EnvironmentProblem(message["message"], hint="run `gbopt doctor`")
-        raise self._failure(message["message"])
+    def set_cell(self, cell: NDArray[np.float64]) -> None:
+        """Change the cell, ions scaled along with it."""
 
-    def _failure(self, cause: str) -> MDError:
-        hint = f"the log is {self._folder / 'lammps.log'}; a smaller md.timestep_ps often helps"
-        return MDError(cause, hint=hint, stage=self._stage, log_tail=_tail(self._folder))
+    def positions(self) -> NDArray[np.float64]:
+        """(n, 3) A, unwrapped: continuous in time while the cell is constant."""
+
+    def velocities(self) -> NDArray[np.float64]:
+        """(n, 3) A/ps."""
+
+    def forces(self) -> NDArray[np.float64]:
+        """(n, 3) eV/A, without those of an applied field."""
+
+    def save(self, file: Path) -> None:
+        """Write everything that the rest of the run depends on."""
+
+    def load(self, file: Path) -> None:
+        """Take up what ``save`` wrote; ``begin(stage, fresh=False)`` must follow."""
 
     def close(self) -> None:
-        """End the child, whatever it is doing."""
-        self._pipe.close()
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        if self._process.stdin is not None:
-            with suppress(OSError):  # an answer that the child did not live to read
-                self._process.stdin.close()
-        # What MPICH leaves of a process that was ended before it could finalise.
-        Path(f"/dev/shm/mpich_shm_{self._process.pid:x}_0").unlink(missing_ok=True)  # noqa: S108
+        """Let go of device and memory."""
 
 
-@contextmanager
-def run_md(
-    structure: Bicrystal,
-    potential: Potential,
-    stages: tuple[Stage, ...],
-    md: MDConfig,
-    *,
-    folder: Path,
-    stall_s: float,
-    on_progress: Callable[[Progress], None],
-) -> Iterator[MDRun]:
-    """Run the stages on a structure in a child process; the child ends with the context.
+def make_engine(
+    system: System, potential: Potential, settings: EngineSettings, folder: Path | None = None
+) -> Engine:
+    """Start an engine in this process.
 
     Args:
-        structure: the ions and their cell.
+        system: the ions.
         potential: how they interact.
-        stages: what to do, one after another.
-        md: time step, frame interval, cut-offs.
-        folder: where request, start and log are written (made if need be).
-        stall_s: silence after which the child is given up.
-        on_progress: called with every report of the child.
+        settings: which engine, on what, how finely.
+        folder: where logs go; None: nowhere.
 
     Raises:
-        ConfigError: the structure holds an element that the potential does not describe.
+        ConfigError: the engine has no means for this potential or this cell.
+        EnvironmentProblem: this machine lacks it.
     """
-    potential.require(structure.elements)
-    folder.mkdir(parents=True, exist_ok=True)
-    request = md_request(potential, stages, md)
-    (folder / "request.json").write_text(json.dumps(request, indent=1), encoding="utf-8")
-    np.savez(
-        folder / "start.npz",
-        positions=structure.positions,
-        cell=structure.cell,
-        species=structure.species,
-        core=structure.core,
-    )
-    run = MDRun(folder, (structure, md), stall_s, on_progress)
-    try:
-        yield run
-    finally:
-        run.close()
-
-
-def minimum_energy(
-    structure: Bicrystal,
-    potential: Potential,
-    md: MDConfig,
-    *,
-    folder: Path,
-    stall_s: float,
-    relax_cell: bool,
-) -> float:
-    """Potential energy of a structure relaxed to its nearest minimum, eV per cell.
-
-    Args:
-        structure: the ions and their cell.
-        potential: how they interact.
-        md: cut-offs.
-        folder: where request, start and log are written (made if need be).
-        stall_s: silence after which the child is given up.
-        relax_cell: whether the edges are relaxed to zero pressure too.
-
-    Raises:
-        MDError: LAMMPS failed.
-    """
-    stage = energy_stage(relax_cell=relax_cell)
-    with run_md(
-        structure, potential, (stage,), md, folder=folder, stall_s=stall_s, on_progress=_silent
-    ) as run:
-        run.finish()
-    return run.energies_eV[stage.name]
-
-
-def _silent(progress: Progress) -> None:
-    """A relaxation takes seconds: nothing is shown."""
-
-
-def _spawn(folder: Path) -> tuple[subprocess.Popen[bytes], Connection]:
-    """Start ``gbopt.md.child`` with one end of a pipe, one thread, and its own session."""
-    read_end, write_end = os.pipe()
-    with (folder / "child.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gbopt.md.child", str(folder), str(write_end)],
-            stdin=subprocess.PIPE,  # its closing tells the child that we are gone
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            pass_fds=(write_end,),
-            start_new_session=True,  # Ctrl-C goes to the campaign, which ends its children
-            env=child_environment(),
+    if settings.engine not in potential.engines:
+        raise ConfigError(
+            f"run.engine: {settings.engine} cannot run the potential {potential.name}",
+            hint=f"choose {' or '.join(potential.engines)}, or leave it at auto",
         )
-    os.close(write_end)
-    return process, Connection(read_end, writable=False)
+    if settings.engine == "lammps":
+        from gbopt.md.lammps_engine import LammpsEngine
 
+        return LammpsEngine(system, potential, settings, folder)
+    if settings.engine == "openmm":
+        from gbopt.md.openmm_engine import OpenMMEngine
 
-def _ending(process: subprocess.Popen[bytes]) -> str:
-    code = process.wait()
-    if code < 0:
-        return f"signal {signal.Signals(-code).name}"
-    return f"exit code {code}"
+        return OpenMMEngine(system, potential, settings)
+    from gbopt.md.ase_engine import AseEngine
 
-
-def _tail(folder: Path) -> str:
-    """Last lines of LAMMPS's log and of what the child printed."""
-    lines: list[str] = []
-    for name in ("lammps.log", "child.log"):
-        path = folder / name
-        if path.exists():
-            lines += path.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
-    return "\n".join(lines)
+    return AseEngine(system, potential, settings)

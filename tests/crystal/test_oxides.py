@@ -6,9 +6,9 @@ import pytest
 from gbopt.config import MDConfig
 from gbopt.crystal.neighbours import pairs_within
 from gbopt.crystal.oxides import IONS_PER_UNIT, oxide_phases
-from gbopt.md.engine import minimum_energy
+from gbopt.md.run import minimum_energy
 from gbopt.model.bicrystal import MASSES_AMU, O
-from gbopt.potentials.buckingham import get_potential
+from gbopt.potentials.library import get_potential
 
 AMU_A3_TO_G_CM3 = 1.66053907
 PHASES = [(oxide, name) for oxide in IONS_PER_UNIT for name in oxide_phases(oxide)]

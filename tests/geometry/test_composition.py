@@ -19,10 +19,10 @@ from gbopt.geometry.files import write_structure
 from gbopt.geometry.gate import check
 from gbopt.geometry.regions import Regions
 from gbopt.geometry.zones import Zones
-from gbopt.md.engine import run_md
+from gbopt.md.run import run_md
 from gbopt.model.bicrystal import LI, SPECIES, ZR, O
 from gbopt.model.spec import Composition, Dopant, GBSpec
-from gbopt.potentials.buckingham import get_potential
+from gbopt.potentials.library import get_potential
 
 PLANES = [(3, 1, 0), (2, 1, 0), (5, 1, 0)]
 WHERE = ["everywhere", "grains", "core"]

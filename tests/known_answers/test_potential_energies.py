@@ -10,7 +10,7 @@ import pytest
 
 from gbopt.crystal.llzo import tetragonal_cell
 from gbopt.md.libmpi import load_lammps
-from gbopt.potentials.buckingham import get_potential
+from gbopt.potentials.library import get_potential
 
 REFERENCE = {
     "llzo-buckingham-c": (-521.268, 13.136, 12.640),

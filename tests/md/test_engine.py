@@ -12,7 +12,7 @@ from gbopt.config import FieldConfig
 from gbopt.crystal.neighbours import pairs_within, wrap
 from gbopt.errors import EnvironmentProblem, MDError
 from gbopt.geometry.bulk import build_bulk
-from gbopt.md.engine import run_md
+from gbopt.md.run import run_md
 from gbopt.md.protocol import boundary_stages, bulk_stages, frame_steps
 from gbopt.model.bicrystal import ZR, O
 from tests.campaign.harness import without_libmpi

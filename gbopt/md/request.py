@@ -1,0 +1,85 @@
+"""What the parent asks the child for: plain JSON and arrays in the run's folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from gbopt.config import Potential
+from gbopt.md.engine import EngineSettings, System
+from gbopt.md.protocol import Stage
+from gbopt.provenance import content_key
+
+_POTENTIAL: TypeAdapter[Potential] = TypeAdapter(Potential)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A run: the ions, how they interact, on which engine, through which stages."""
+
+    system: System
+    potential: Potential
+    settings: EngineSettings
+    stages: tuple[Stage, ...]
+    frame_steps: int
+    checkpoint_steps: int = 0
+    """Steps between two checkpoints within a stage; 0: only between stages, up to production."""
+
+    @property
+    def key(self) -> str:
+        """Content key: a checkpoint of another request is of no use."""
+        system = self.system
+        return content_key({"system": _digest(system), **self._plain()})
+
+    def _plain(self) -> dict[str, object]:
+        return {
+            "potential": self.potential.model_dump(mode="json"),
+            "settings": asdict(self.settings),
+            "elements": list(self.system.elements),
+            "stages": [asdict(stage) for stage in self.stages],
+            "frame_steps": self.frame_steps,
+            "checkpoint_steps": self.checkpoint_steps,
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write ``request.json`` and ``start.npz``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "request.json").write_text(json.dumps(self._plain(), indent=1), encoding="utf-8")
+        system = self.system
+        np.savez(
+            folder / "start.npz",
+            positions=system.positions,
+            cell=system.cell,
+            species=system.species,
+            core=system.core,
+        )
+
+
+def _digest(system: System) -> str:
+    arrays = (system.positions, system.cell, system.species, system.core)
+    return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()
+
+
+def read_request(folder: Path) -> Request:
+    """Read what ``Request.write`` wrote."""
+    plain = json.loads((folder / "request.json").read_text(encoding="utf-8"))
+    start = np.load(folder / "start.npz")
+    return Request(
+        system=System(
+            positions=start["positions"],
+            cell=start["cell"],
+            species=start["species"],
+            elements=tuple(plain["elements"]),
+            core=start["core"],
+        ),
+        potential=_POTENTIAL.validate_python(plain["potential"]),
+        settings=EngineSettings(**plain["settings"]),
+        stages=tuple(Stage(**stage) for stage in plain["stages"]),
+        frame_steps=plain["frame_steps"],
+        checkpoint_steps=plain["checkpoint_steps"],
+    )

@@ -1,0 +1,336 @@
+"""The parent's side of an MD run: start the child, relay its frames, and survive its death."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbopt.config import MDConfig, Potential
+from gbopt.errors import EnvironmentProblem, MDError
+from gbopt.md.checkpoint import clear_checkpoints
+from gbopt.md.engine import EngineSettings, System
+from gbopt.md.libmpi import child_environment, mpiexec
+from gbopt.md.protocol import Stage, energy_stage, frame_steps
+from gbopt.md.request import Request
+from gbopt.model.bicrystal import Bicrystal
+from gbopt.model.trajectory import Trajectory, TrajectoryInfo
+
+_LOG_LINES = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands."""
+
+    stage: str
+    step: int
+    steps: int
+    temperature_K: float
+
+
+class MDRun:
+    """A child process at work. Use through ``run_md``."""
+
+    def __init__(
+        self,
+        folder: Path,
+        info: tuple[Bicrystal, MDConfig],
+        settings: EngineSettings,
+        stall_s: float,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._folder = folder
+        self._structure, self._md = info
+        self._stall_s = stall_s
+        self._on_progress = on_progress
+        self._stage = "start"
+        self._temperatures: dict[str, list[float]] = {}
+        self._begun: dict[str, Any] | None = None
+        self._ended = False
+        self.steps_done: dict[str, int] = {}
+        self.energies_eV: dict[str, float] = {}
+        """Potential energy at the last report of each stage."""
+        self.engine = ""
+        """Engine and version, once it has started."""
+        self._process, self._pipe = _spawn(folder, settings)
+
+    def mean_temperature_K(self, stage: str = "production") -> float:
+        """Mean temperature of a stage so far; nan before its first report."""
+        return float(np.mean(self._temperatures.get(stage, [math.nan])))
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run has come to its end."""
+        return self._ended
+
+    @property
+    def stage(self) -> str:
+        """The stage that the last message came from."""
+        return self._stage
+
+    def trajectory(self, go_on: Callable[[], bool] = lambda: True) -> Trajectory:
+        """Wait for the next production stage to begin, and return its frames as they come.
+
+        Call again for the stage after it, once the frames have been consumed.
+
+        Args:
+            go_on: asked after each chunk of the stage, when its frames have been consumed; the
+                stage ends where the answer is no.
+
+        Raises:
+            MDError: the run failed, hung or blew up.
+        """
+        message = self._begun or self._receive()
+        while message["type"] != "production":
+            message = self._receive()
+        self._begun = None
+        info = TrajectoryInfo(
+            species=self._structure.species,
+            cell=np.array(message["cell"]),
+            frame_interval_ps=frame_steps(self._md) * self._md.timestep_ps,
+            n_frames=message["n_frames"],
+            temperature_K=self._md.temperature_K,
+            length_err_A=message["length_err_A"],
+            first_frame=message["first_frame"],
+        )
+        return Trajectory(info, self._frames(go_on))
+
+    def _frames(self, go_on: Callable[[], bool]) -> Iterator[NDArray[np.float64]]:
+        while (message := self._receive())["type"] != "done":
+            if message["type"] == "production":  # of the next stage
+                self._begun = message
+                return
+            if message["type"] == "frame":
+                frame = np.frombuffer(self._read(), dtype=np.float64)
+                yield frame.reshape(self._structure.n_ions, 3)
+            elif message["type"] == "ask":
+                self._answer(go_on())
+
+    def finish(self) -> None:
+        """Follow the run to its end, frames of further stages unread.
+
+        Raises:
+            MDError: the run failed, hung or blew up.
+        """
+        while not self._ended:
+            message = self._receive()
+            if message["type"] == "frame":
+                self._read()
+            elif message["type"] == "ask":
+                self._answer(True)
+
+    def _answer(self, go_on: bool) -> None:
+        assert self._process.stdin is not None  # noqa: S101 - opened in _spawn
+        try:
+            self._process.stdin.write(b"go\n" if go_on else b"stop\n")
+            self._process.stdin.flush()
+        except OSError:
+            raise self._failure(f"the MD process died ({_ending(self._process)})") from None
+
+    def _receive(self) -> dict[str, Any]:
+        """Read the next message, keep the books, and turn trouble into an error."""
+        message: dict[str, Any] = json.loads(self._read())
+        self._stage = message["stage"]
+        if message["type"] == "error":
+            self._raise(message)
+        self._ended = message["type"] == "done"
+        if message["type"] == "engine":
+            self.engine = message["version"]
+        if message["type"] == "progress":
+            self.steps_done[self._stage] = message["step"]
+            self.energies_eV[self._stage] = message["energy_eV"]
+            self._temperatures.setdefault(self._stage, []).append(message["temperature_K"])
+            progress = Progress(
+                self._stage, message["step"], message["steps"], message["temperature_K"]
+            )
+            self._on_progress(progress)
+        return message
+
+    def _read(self) -> bytes:
+        if not self._pipe.poll(self._stall_s):
+            raise self._failure(
+                f"the MD process reported nothing for {self._stall_s:g} s and was ended"
+            )
+        try:
+            return self._pipe.recv_bytes()
+        except (EOFError, OSError):
+            raise self._failure(f"the MD process died ({_ending(self._process)})") from None
+
+    def _raise(self, message: dict[str, Any]) -> None:
+        if message["kind"] == "environment":
+            raise EnvironmentProblem(message["message"], hint=message["hint"])
+        raise self._failure(message["message"], message.get("hint", ""))
+
+    def _failure(self, cause: str, hint: str = "") -> MDError:
+        hint = hint or f"the logs are in {self._folder}; a smaller md.timestep_ps often helps"
+        return MDError(cause, hint=hint, stage=self._stage, log_tail=_tail(self._folder))
+
+    def close(self) -> None:
+        """End the child, whatever it is doing."""
+        self._pipe.close()
+        if self._process.poll() is None:
+            # The whole session: with several MPI ranks there is more than one process.
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        if self._process.stdin is not None:
+            with suppress(OSError):  # an answer that the child did not live to read
+                self._process.stdin.close()
+        # What MPICH leaves of a process that was ended before it could finalise.
+        Path(f"/dev/shm/mpich_shm_{self._process.pid:x}_0").unlink(missing_ok=True)  # noqa: S108
+
+
+@contextmanager
+def run_md(
+    structure: Bicrystal,
+    potential: Potential,
+    stages: tuple[Stage, ...],
+    md: MDConfig,
+    *,
+    settings: EngineSettings,
+    folder: Path,
+    stall_s: float,
+    on_progress: Callable[[Progress], None],
+    checkpoint_steps: int = 0,
+) -> Iterator[MDRun]:
+    """Run the stages on a structure in a child process; the child ends with the context.
+
+    A run that was interrupted is taken up where its folder has a checkpoint of the same request:
+    after the last finished stage before production, or, where ``checkpoint_steps`` is given,
+    within any stage.
+
+    Args:
+        structure: the ions and their cell.
+        potential: how they interact.
+        stages: what to do, one after another.
+        md: temperature and frame interval.
+        settings: the engine, its accelerator, time step and cut-offs.
+        folder: where request, start, log and checkpoints are written (made if need be).
+        stall_s: silence after which the child is given up.
+        on_progress: called with every report of the child.
+        checkpoint_steps: steps between two checkpoints within a stage; 0: none there.
+
+    Raises:
+        ConfigError: the structure holds an element that the potential does not describe.
+    """
+    potential.require(structure.elements)
+    request = Request(
+        system=system_of(structure),
+        potential=potential,
+        settings=settings,
+        stages=stages,
+        frame_steps=frame_steps(md),
+        checkpoint_steps=checkpoint_steps,
+    )
+    request.write(folder)
+    run = MDRun(folder, (structure, md), settings, stall_s, on_progress)
+    try:
+        yield run
+        if run.ended:
+            clear_checkpoints(folder)
+    finally:
+        run.close()
+
+
+def system_of(structure: Bicrystal) -> System:
+    """What an engine needs to know of a structure; elements without ions left out."""
+    return System(
+        positions=structure.positions,
+        cell=structure.cell,
+        species=structure.species,
+        elements=structure.elements,
+        core=structure.core,
+    )
+
+
+def minimum_energy(
+    structure: Bicrystal,
+    potential: Potential,
+    md: MDConfig,
+    *,
+    settings: EngineSettings,
+    folder: Path,
+    stall_s: float,
+    relax_cell: bool,
+) -> float:
+    """Potential energy of a structure relaxed to its nearest minimum, eV per cell.
+
+    Args:
+        structure: the ions and their cell.
+        potential: how they interact.
+        md: the settings of the run.
+        settings: the engine and its cut-offs.
+        folder: where request, start and log are written (made if need be).
+        stall_s: silence after which the child is given up.
+        relax_cell: whether the edges are relaxed to zero pressure too.
+
+    Raises:
+        MDError: the engine failed.
+    """
+    stage = energy_stage(relax_cell=relax_cell)
+    with run_md(
+        structure,
+        potential,
+        (stage,),
+        md,
+        settings=settings,
+        folder=folder,
+        stall_s=stall_s,
+        on_progress=_silent,
+    ) as run:
+        run.finish()
+    return run.energies_eV[stage.name]
+
+
+def _silent(progress: Progress) -> None:
+    """A relaxation takes seconds: nothing is shown."""
+
+
+def _spawn(
+    folder: Path, settings: EngineSettings
+) -> tuple[subprocess.Popen[bytes], Connection]:
+    """Start ``gbopt.md.child`` with one end of a pipe, its own threads, and its own session."""
+    read_end, write_end = os.pipe()
+    launcher = [mpiexec(), "-n", str(settings.ranks)] if settings.ranks > 1 else []
+    with (folder / "child.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*launcher, sys.executable, "-m", "gbopt.md.child", str(folder), str(write_end)],
+            stdin=subprocess.PIPE,  # its closing tells the child that we are gone
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=(write_end,),
+            start_new_session=True,  # Ctrl-C goes to the campaign, which ends its children
+            env=child_environment(settings.threads, settings.device),
+        )
+    os.close(write_end)
+    return process, Connection(read_end, writable=False)
+
+
+def _ending(process: subprocess.Popen[bytes]) -> str:
+    code = process.wait()
+    if code < 0:
+        return f"signal {signal.Signals(-code).name}"
+    return f"exit code {code}"
+
+
+def _tail(folder: Path) -> str:
+    """Last lines of LAMMPS's log and of what the child printed."""
+    lines: list[str] = []
+    for name in ("lammps.log", "child.log"):
+        path = folder / name
+        if path.exists():
+            lines += path.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
+    return "\n".join(lines)
