@@ -52,6 +52,8 @@ class Provenance(BaseModel):
     host: str
     cpu_count: int
     engine: str
+    engine_settings: dict[str, str | int | float] = {}
+    """Accelerator, device, precision, cut-offs and accuracy that it ran with."""
     potential_key: str
     settings_key: str
     seed: int
@@ -76,6 +78,7 @@ def source_key() -> str:
 def make_provenance(
     *,
     engine: str,
+    engine_settings: dict[str, str | int | float],
     potential_key: str,
     settings_key: str,
     seed: int,
@@ -91,6 +94,7 @@ def make_provenance(
         host=socket.gethostname(),
         cpu_count=os.cpu_count() or 1,
         engine=engine,
+        engine_settings=engine_settings,
         potential_key=potential_key,
         settings_key=settings_key,
         seed=seed,

@@ -66,6 +66,7 @@ class Campaign:
             RunFolderError: the folder is in use or cannot be written.
         """
         folder = RunFolder.create(path, config, text)
+        config = folder.config  # the potential is now the folder's own copy
         folder.note("created", name=config.name, key=config.key)
         return cls(folder, config, _new_study(folder, config))
 
@@ -231,7 +232,7 @@ class Campaign:
         spec = GBSpec.model_validate(record.attributes["spec"])
         return self.folder.trial_folder(record.number, spec.key)
 
-    def evaluate(self, job: Job, bulk: BulkReference) -> Evaluation:
+    def evaluate(self, job: Job, bulk: BulkReference, slot: int = 0) -> Evaluation:
         """Evaluate a trial; its record is on disk when this returns."""
         folder = self.folder.trial_folder(job.number, job.spec.key)
         progress = ProgressFile(folder, trial=job.number, label=job.spec.label)
@@ -240,7 +241,7 @@ class Campaign:
             progress.write(now.stage, now.step, now.steps)
 
         config = self.config.in_search()
-        evaluation = evaluate(job, config, bulk, folder=folder, on_progress=report)
+        evaluation = evaluate(job, config, bulk, folder=folder, on_progress=report, slot=slot)
         write_atomic(folder / EVALUATION, evaluation.model_dump_json(indent=1))
         return evaluation
 

@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 from filelock import FileLock
 
 from gbopt.campaign.campaign import Campaign
+from gbopt.campaign.run import gpus_shared
 from gbopt.config import CampaignConfig
 from gbopt.errors import RunFolderError
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
@@ -122,7 +123,7 @@ def confirm(campaign: Campaign) -> list[tuple[Rung, Evaluation]]:
     def say(text: str) -> None:
         campaign.folder.note("confirming", message=text)
 
-    with campaign.folder.exclusive():
+    with campaign.folder.exclusive(), gpus_shared(campaign):
         rungs = plan(campaign)
         waiting = [rung for rung in rungs if not (_folder(path, rung) / EVALUATION).exists()]
         bulks = {
@@ -174,6 +175,7 @@ def _run(path: str, config: CampaignConfig, rung: Rung, bulk: BulkReference, mai
             bulk,
             folder=folder,
             on_progress=_silent,
+            slot=rung.job.number,
         )
         write_atomic(folder / EVALUATION, found.model_dump_json(indent=1))
     cause = found.failure.cause if found.failure else ""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from gbopt.campaign.campaign import Campaign
 from gbopt.errors import RunFolderError
+from gbopt.evaluate.engines import choose_engine
 from gbopt.evaluate.workers import become_worker, in_workers
+from gbopt.md.placement import shared_gpus
 from gbopt.model.evaluation import Evaluation
 
 _LEFTOVER_WAIT_S = 30.0
@@ -26,32 +30,44 @@ def run(campaign: Campaign) -> str:
         RunFolderError: another process runs this campaign.
         GboptError: the bulk reference or this machine does not work.
     """
-    from joblib import delayed
-
-    path, workers = campaign.folder.path, campaign.config.run.workers
     with campaign.folder.exclusive():
-        _wait_for_leftovers(path)
+        _wait_for_leftovers(campaign.folder.path)
         limit = campaign.config.search.max_hours
         deadline = None if limit is None else time.time() + 3600 * limit
-        campaign.bulk()
-        campaign.heal()
-        earlier = campaign.finished_count()
-
-        def tasks() -> list[object]:
-            orphans = campaign.heal()
-            return [
-                delayed(worker)(
-                    str(path), slot, orphans[slot::workers], deadline, earlier, os.getpid()
-                )
-                for slot in range(workers)
-            ]
-
-        in_workers(
-            tasks, workers, lambda attempt: campaign.folder.note("worker_died", attempt=attempt)
-        )
+        with gpus_shared(campaign):
+            campaign.bulk()
+            campaign.heal()
+            earlier = campaign.finished_count()
+            _work(campaign, deadline, earlier)
         reason = campaign.stop_reason(deadline, earlier) or "all workers ended"
         campaign.conclude(reason)
         return reason
+
+
+@contextmanager
+def gpus_shared(campaign: Campaign) -> Iterator[None]:
+    """Note which engine runs, and let workers share GPUs while the context lasts."""
+    engine = choose_engine(campaign.config)
+    with shared_gpus(campaign.config.run, engine.settings) as sharing:
+        note = f"{engine.why}; {sharing}" if sharing else engine.why
+        campaign.folder.note("engine", message=note)
+        yield
+
+
+def _work(campaign: Campaign, deadline: float | None, earlier: int) -> None:
+    """Run the workers until all have ended."""
+    from joblib import delayed
+
+    path, workers = campaign.folder.path, campaign.config.run.workers
+
+    def tasks() -> list[object]:
+        orphans = campaign.heal()
+        return [
+            delayed(worker)(str(path), slot, orphans[slot::workers], deadline, earlier, os.getpid())
+            for slot in range(workers)
+        ]
+
+    in_workers(tasks, workers, lambda attempt: campaign.folder.note("worker_died", attempt=attempt))
 
 
 def worker(
@@ -75,13 +91,13 @@ def worker(
             if deadline is not None and time.time() > deadline:
                 return
             campaign.folder.note("restarted", trial=number)
-            _finish(campaign, campaign.evaluate(campaign.job(number), bulk))
+            _finish(campaign, campaign.evaluate(campaign.job(number), bulk, slot))
         while True:
             with campaign.folder.study_lock():
                 if campaign.stop_reason(deadline, earlier) is not None:
                     return
                 job = campaign.propose()
-            _finish(campaign, campaign.evaluate(job, bulk))
+            _finish(campaign, campaign.evaluate(job, bulk, slot))
 
 
 def _finish(campaign: Campaign, evaluation: Evaluation) -> None:

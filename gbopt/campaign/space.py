@@ -26,7 +26,8 @@ class GBSpace:
         config: the campaign.
 
     Raises:
-        ConfigError: no boundary fits the campaign's limits.
+        ConfigError: no boundary fits the campaign's limits, or the potential does not describe
+            what they are made of.
     """
 
     config: CampaignConfig
@@ -34,7 +35,9 @@ class GBSpace:
     @cached_property
     def lattice_A(self) -> float:
         """Lattice parameter that ion counts are estimated with."""
-        return get_potential(self.config.md.potential).lattice_A
+        potential = get_potential(self.config.md.potential)
+        potential.require(self.crystal.elements)
+        return potential.lattice_A
 
     @cached_property
     def crystal(self) -> Crystal:

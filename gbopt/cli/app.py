@@ -73,6 +73,7 @@ app.command(rich_help_panel=_MAKING)(generate.generate)
 app.command(rich_help_panel=_MAKING)(generate.export)
 app.command(rich_help_panel=_MAKING)(inspect.inspect)
 app.command(rich_help_panel=_MAKING)(doctor.doctor)
+app.command(rich_help_panel=_MAKING)(doctor.bench_md)
 app.command(rich_help_panel=_MAKING)(doctor.schema)
 
 

@@ -32,7 +32,7 @@ def confirm(
 
     campaign = Campaign.recover(run_dir)
     campaign.config = with_workers(campaign.config, workers)
-    require_engine()
+    require_engine(campaign.config)
     try:
         with Display(campaign.folder.path, plain_to=sys.stderr):
             results = confirmation.confirm(campaign)

@@ -44,9 +44,9 @@ def run(
     from gbopt.cli.preflight import require_engine
 
     text = read_campaign(file)
-    config = with_workers(parse_campaign(text, str(file)), workers)
+    config = with_workers(parse_campaign(text, str(file), file.parent), workers)
     _require_space(config)
-    require_engine()
+    require_engine(config)
     campaign = Campaign.start(out or Path("runs") / config.name, config, text)
     _go(campaign)
 
@@ -68,12 +68,12 @@ def resume(
     last = campaign.folder.events()[-1:]
     if last and last[0]["event"] == "rebuilt":
         typer.echo(event_line(last[0]))
-    require_engine()
     if evaluations is not None:
         search = campaign.config.search.model_copy(update={"evaluations": evaluations})
         campaign.config = campaign.config.model_copy(update={"search": search})
         campaign.folder.change_limits(campaign.config)
     campaign.config = with_workers(campaign.config, workers)
+    require_engine(campaign.config)
     _go(campaign)
 
 

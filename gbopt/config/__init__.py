@@ -15,6 +15,12 @@ from gbopt.config.potential import (
     LammpsPotential,
     Potential,
 )
+from gbopt.config.potential_file import (
+    copy_potential,
+    is_potential_file,
+    load_potential,
+    potential_files,
+)
 from gbopt.config.sections import (
     LAGS_PER_SEGMENT,
     AdaptiveConfig,
@@ -36,8 +42,12 @@ __all__ = [
     "LammpsPotential",
     "MDConfig",
     "Potential",
+    "copy_potential",
+    "is_potential_file",
     "load_campaign",
+    "load_potential",
     "parse_campaign",
+    "potential_files",
     "read_campaign",
     "to_toml",
 ]

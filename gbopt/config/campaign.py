@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from gbopt.config.files import parse_toml, read_toml
+from gbopt.config.potential_file import is_potential_file, potential_identity
 from gbopt.config.sections import (
     FIELD_FRAMES,
     LAGS_PER_SEGMENT,
@@ -95,7 +96,7 @@ class CampaignConfig(Section):
         """Every setting that an evaluation or a proposal depends on, such as md.temperature_K.
 
         [run], [confirm], the texts and the limits of the search may change between two runs of
-        one folder.
+        one folder. A potential by file stands there by its content, not by its place.
         """
         limits = {"evaluations", "patience", "min_improvement", "max_hours"}
         free: Any = {"run": True, "confirm": True, "name": True, "question": True, "search": limits}
@@ -104,7 +105,13 @@ class CampaignConfig(Section):
         for section, values in dumped.items():
             if isinstance(values, dict):
                 flat |= {f"{section}.{name}": value for name, value in values.items()}
+        if is_potential_file(self.md.potential):
+            flat["md.potential"] = potential_identity(Path(self.md.potential))
         return flat
+
+    def with_potential(self, potential: str) -> CampaignConfig:
+        """The campaign with another name or path of its potential."""
+        return self.model_copy(update={"md": self.md.model_copy(update={"potential": potential})})
 
     @property
     def key(self) -> str:
@@ -113,12 +120,12 @@ class CampaignConfig(Section):
 
 
 def load_campaign(path: Path) -> CampaignConfig:
-    """Read and check a campaign file.
+    """Read and check a campaign file; the path of its potential starts where it lies.
 
     Raises:
         ConfigError: the file is missing, is not TOML, or a field cannot be used.
     """
-    return parse_campaign(read_campaign(path), str(path))
+    return parse_campaign(read_campaign(path), str(path), path.parent)
 
 
 def read_campaign(path: Path) -> str:
@@ -130,15 +137,23 @@ def read_campaign(path: Path) -> str:
     return read_toml(path, "campaign file", "campaigns/quickstart.toml")
 
 
-def parse_campaign(text: str, source: str) -> CampaignConfig:
-    """Check the text of a campaign file; ``source`` names it in errors.
+def parse_campaign(text: str, source: str, folder: Path = Path()) -> CampaignConfig:
+    """Check the text of a campaign file.
+
+    Args:
+        text: its content.
+        source: how errors name it.
+        folder: where the path of a potential starts; it becomes absolute.
 
     Raises:
         ConfigError: the text is not TOML, or a field cannot be used.
     """
-    return parse_toml(
+    config = parse_toml(
         CampaignConfig,
         text,
         source,
         hint="`gbopt schema` prints every field with its unit, range and default",
     )
+    if is_potential_file(config.md.potential):
+        return config.with_potential(str((folder / config.md.potential).absolute()))
+    return config

@@ -39,13 +39,21 @@ def parse_toml(model: type[Model], text: str, source: str, hint: str) -> Model:
     Raises:
         ConfigError: the text is not TOML, or a field cannot be used.
     """
+    return validated(model, toml_data(text, source), f"{source}: ", hint)
+
+
+def toml_data(text: str, source: str) -> dict[str, Any]:
+    """Parse the text of a TOML file; ``source`` names it in errors.
+
+    Raises:
+        ConfigError: the text is not TOML.
+    """
     try:
-        data = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(
             f"{source} is not valid TOML: {error}", hint='text values need quotes: name = "x"'
         ) from None
-    return validated(model, data, f"{source}: ", hint)
 
 
 def validated(model: type[Model], data: Any, prefix: str, hint: str) -> Model:
@@ -63,7 +71,8 @@ def validated(model: type[Model], data: Any, prefix: str, hint: str) -> Model:
 
 def _clause(error: Any, model: type[BaseModel]) -> str:
     """Say in one clause which field is wrong, what it is and what is allowed."""
-    path = ".".join(str(part) for part in error["loc"])
+    # Pydantic marks an error of a key of a table as one of the key "[key]" within it.
+    path = ".".join(str(part) for part in error["loc"] if part != "[key]")
     message = re.sub(r"^(Value error, |Assertion failed, )", "", error["msg"])
     if error["type"] == "extra_forbidden":
         return f"unknown key '{path}'{_did_you_mean(error['loc'], model)}"

@@ -8,18 +8,66 @@ file of one of these models.
 from __future__ import annotations
 
 import hashlib
+import sys
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
+from gbopt.config.interaction import checked_command, named_files
 from gbopt.config.sections import NAME_PATTERN, Angstrom, Section
 from gbopt.errors import ConfigError
 from gbopt.provenance import content_key
 
-Element = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
-Pair = Annotated[str, Field(pattern=r"^[A-Z][a-z]?-[A-Z][a-z]?$")]
+_SYMBOLS = set(
+    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se "  # noqa: SIM905
+    "Br Kr Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb "
+    "Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu".split()
+)
+CALCULATORS = ("chgnet", "nep", "mace", "sevennet")
+"""Calculators of ASE that go by a name."""
+_LLZO = {"Li": 7, "La": 3, "Zr": 2, "O": 12}
+_NEUTRAL_E = 1e-6
+
+
+def _element(symbol: str) -> str:
+    if symbol not in _SYMBOLS:
+        raise ValueError(f"there is no element {symbol!r}")
+    return symbol
+
+
+def _pair(text: str) -> str:
+    first, dash, second = text.partition("-")
+    if not dash or {first, second} - _SYMBOLS:
+        raise ValueError("a pair is two elements with a dash, such as Li-O")
+    return text
+
+
+def _calculator(name: str) -> str:
+    """A function of Python's own library, such as os:system, makes no calculator."""
+    module, colon, function = name.partition(":")
+    if not colon and name in CALCULATORS:
+        return name
+    dotted = module.replace(".", "")
+    if not (colon and dotted.isidentifier() and function.isidentifier()):
+        raise ValueError(f"must be {', '.join(CALCULATORS)}, or module:function")
+    if module.partition(".")[0] in sys.stdlib_module_names:
+        raise ValueError(f"{module} belongs to Python itself and makes no calculator of ASE")
+    return name
+
+
+def _once(elements: tuple[str, ...]) -> tuple[str, ...]:
+    for name in elements:
+        if elements.count(name) > 1:
+            raise ValueError(f"{name} stands there twice")
+    return elements
+
+
+Element = Annotated[str, AfterValidator(_element)]
+Elements = Annotated[tuple[Element, ...], Field(min_length=1), AfterValidator(_once)]
+Pair = Annotated[str, AfterValidator(_pair)]
+Command = Annotated[str, AfterValidator(checked_command)]
 Scalar = bool | int | float | str
 
 
@@ -41,7 +89,7 @@ class _Described(Section):
     validity: str = Field(min_length=10)
     """What it was fitted to and is good for."""
     lattice_A: Angstrom = Field(13.0, ge=2, le=50)
-    """Lattice parameter of c-LLZO near the temperature of use and zero pressure: a start for NPT."""
+    """Lattice parameter of c-LLZO near the temperature of use at zero pressure: a start for NPT."""
 
     def require(self, elements: tuple[str, ...]) -> None:
         """Refuse elements that the potential does not describe.
@@ -67,6 +115,26 @@ class BuckinghamPotential(_Described):
     pairs: dict[Pair, BuckinghamTerm] = Field(min_length=1)
     """Terms by pair, such as Li-O, in either order."""
 
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        _require_neutral(self.charges_e)
+        seen: dict[frozenset[str], str] = {}
+        for pair in self.pairs:
+            ends = frozenset(pair.split("-"))
+            if stranger := sorted(ends - set(self.charges_e)):
+                raise ValueError(f"pairs: {pair} names {stranger[0]}, which has no charge")
+            if ends in seen:
+                raise ValueError(f"pairs: {seen[ends]} and {pair} are one pair, given twice")
+            seen[ends] = pair
+        for first, charge in self.charges_e.items():
+            for second, other in self.charges_e.items():
+                if charge > 0 > other and frozenset((first, second)) not in seen:
+                    raise ValueError(
+                        f"pairs: {first}-{second} has no term, and nothing else keeps "
+                        f"{first} and {second} apart"
+                    )
+        return self
+
     @property
     def elements(self) -> tuple[str, ...]:
         """Elements that it describes."""
@@ -87,16 +155,32 @@ class LammpsPotential(_Described):
     """Any pair style that LAMMPS has, as its own commands."""
 
     kind: Literal["lammps"] = "lammps"
-    elements: tuple[Element, ...] = Field(min_length=1)
+    elements: Elements
     """Elements in the order of LAMMPS's atom types."""
     units: Literal["metal", "real"] = "metal"
     """Units of the commands; figures are converted."""
-    charges_e: dict[Element, float] = {}
+    charges_e: dict[Element, float] = Field(default_factory=dict)
     """Charge of each element, e; none where the style has no fixed charges."""
-    commands: tuple[str, ...] = Field(min_length=1)
+    commands: tuple[Command, ...] = Field(min_length=1)
     """Commands that define the interaction; {NAME} stands for the path of the file NAME."""
     files: tuple[str, ...] = ()
     """Parameter files, beside the file of the potential."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if stranger := sorted(set(self.charges_e) - set(self.elements)):
+            raise ValueError(f"charges_e: {stranger[0]} is not among the elements")
+        _require_neutral(self.charges_e)
+        if not any(line.split()[0] == "pair_style" for line in self.commands):
+            raise ValueError("commands: there is no pair_style")
+        # Loaded files have absolute paths; commands go on naming them as the user did.
+        given = {Path(name).name if Path(name).is_absolute() else name for name in self.files}
+        named = named_files(self.commands)
+        if missing := sorted(named - given):
+            raise ValueError(f"commands: {{{missing[0]}}} is not among the files")
+        if idle := sorted(given - named):
+            raise ValueError(f"files: no command names {{{idle[0]}}}")
+        return self
 
     @property
     def engines(self) -> tuple[str, ...]:
@@ -114,13 +198,13 @@ class AsePotential(_Described):
     """A calculator of ASE: machine-learned models take this road."""
 
     kind: Literal["ase"] = "ase"
-    elements: tuple[Element, ...] = Field(min_length=1)
+    elements: Elements
     """Elements that the model was trained on."""
-    calculator: str = Field(min_length=1)
+    calculator: Annotated[str, AfterValidator(_calculator)]
     """chgnet, nep, mace, sevennet, or module:function that returns an ASE calculator."""
     model: str = ""
     """File with the weights, beside the file of the potential; nothing is ever downloaded."""
-    arguments: dict[str, Scalar] = {}
+    arguments: dict[str, Scalar] = Field(default_factory=dict)
     """Further keyword arguments of the calculator."""
 
     @property
@@ -143,6 +227,15 @@ class AsePotential(_Described):
 
 
 Potential = BuckinghamPotential | LammpsPotential | AsePotential
+
+
+def _require_neutral(charges_e: dict[str, float]) -> None:
+    """Refuse charges by which the host is not neutral, where all its elements have one."""
+    if not charges_e.keys() >= _LLZO.keys():
+        return
+    total = sum(count * charges_e[name] for name, count in _LLZO.items())
+    if abs(total) > _NEUTRAL_E:
+        raise ValueError(f"charges_e: Li7La3Zr2O12 has a charge of {total:+.6g} e, must be 0")
 
 
 def file_key(name: str) -> str:

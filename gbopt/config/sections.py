@@ -23,6 +23,23 @@ Degrees = Annotated[float, BeforeValidator(lambda v: parse_quantity(v, "deg"))]
 Atmospheres = Annotated[float, BeforeValidator(lambda v: parse_quantity(v, "atm"))]
 Seconds = Annotated[float, BeforeValidator(lambda v: parse_quantity(v, "s"))]
 
+
+def _coulomb_cutoff(value: object) -> object:
+    """A length, or the word that leaves it to a measurement."""
+    if value == "auto":
+        return value
+    length = parse_quantity(value, "A")
+    if isinstance(length, bool) or not isinstance(length, int | float) or not 6 <= length <= 14:
+        raise ValueError("expected 6 to 14 A, or 'auto'")
+    return float(length)
+
+
+LammpsAccelerator = Literal["none", "opt", "omp", "intel", "kokkos", "gpu"]
+OpenMMPlatform = Literal["CUDA", "HIP", "OpenCL", "CPU"]
+AseDevice = Literal["cpu", "cuda"]
+Accelerator = Literal["auto"] | LammpsAccelerator | OpenMMPlatform | AseDevice
+CoulombCutoff = Annotated[float | Literal["auto"], BeforeValidator(_coulomb_cutoff)]
+
 Angle = Annotated[Degrees, Field(ge=5, le=30)]
 Layers = Annotated[int, Field(ge=2, le=5)]
 MeanPlane = Literal["100", "110"]
@@ -69,7 +86,8 @@ class MDConfig(Section):
     """[md]: how each cell is relaxed, disordered, equilibrated and run."""
 
     potential: str = "llzo-buckingham-c"
-    """Name of the interatomic potential (`gbopt doctor` lists them)."""
+    """Interatomic potential: a name that `gbopt doctor` lists, or the path of a TOML file such as
+    those in campaigns/potentials, relative to the campaign file."""
     temperature_K: Kelvin = Field(1100.0, ge=200, le=3000)
     """Temperature of equilibration and production, K."""
     pressure_atm: Atmospheres = Field(1.0, ge=-1e5, le=1e6)
@@ -92,10 +110,13 @@ class MDConfig(Section):
     """NVT production, ps; the most of it where [adaptive] may end it."""
     frame_ps: Picoseconds = Field(0.1, gt=0, le=10)
     """Time between the frames that are analysed, ps."""
-    coulomb_cutoff_A: Angstrom = Field(8.5, ge=6, le=14)
-    """Real-space cut-off of Buckingham and Coulomb terms, A."""
+    buckingham_cutoff_A: Angstrom = Field(8.5, ge=6, le=14)
+    """Cut-off of the Buckingham terms, part of the model, A."""
+    coulomb_cutoff_A: CoulombCutoff = "auto"
+    """Where the Coulomb sum is split between real and reciprocal space, 6-14 A: speed alone
+    depends on it. auto: what is fastest on this machine at pppm_accuracy, measured once."""
     pppm_accuracy: float = Field(1e-4, ge=1e-8, le=1e-3)
-    """Relative force accuracy of PPPM."""
+    """Relative force accuracy of the Coulomb sum (PPPM or PME)."""
 
     @model_validator(mode="after")
     def _frames_fit(self) -> Self:
@@ -210,7 +231,20 @@ class RunConfig(Section):
     """[run]: the machine."""
 
     workers: int = Field(1, ge=1, le=1024)
-    """Evaluations at once; each uses one core."""
+    """Evaluations at once; each has cores, or a place on a GPU, of its own."""
+    engine: Literal["auto", "lammps", "openmm", "ase"] = "auto"
+    """MD engine; auto: the fastest that works here for the potential (`gbopt doctor`)."""
+    accelerator: Accelerator = "auto"
+    """What the engine runs on: none, opt, omp, intel, kokkos or gpu of LAMMPS; CUDA, HIP, OpenCL
+    or CPU of OpenMM; cpu or cuda of a learned potential. auto: the fastest that works here."""
+    precision: Literal["single", "mixed", "double"] = "mixed"
+    """Arithmetic of OpenMM on a GPU; mixed integrates in double precision."""
+    threads: int = Field(1, ge=1, le=256)
+    """Threads of each evaluation; on CPUs more workers are worth more than more threads."""
+    ranks: int = Field(1, ge=1, le=1024)
+    """MPI ranks of each evaluation, LAMMPS only."""
+    workers_per_gpu: int = Field(4, ge=1, le=64)
+    """Most evaluations that share one GPU."""
     stall_s: Seconds = Field(300.0, ge=1, le=86400)
     """An MD process that reports nothing for this long is ended and recorded as failed, s."""
     keep_trajectory: bool = False

@@ -19,20 +19,20 @@ from gbopt.analysis.statistics import combine
 from gbopt.analysis.transport import LiTransport
 from gbopt.config import CampaignConfig
 from gbopt.errors import EnvironmentProblem, MDError
-from gbopt.evaluate.cache import cache_folder, write_whole
+from gbopt.cache import cache_folder, write_whole
 from gbopt.evaluate.energies import inherent_energy
-from gbopt.evaluate.fields import collective_lag_ps, follow_fields, formal_charges
+from gbopt.evaluate.engines import choose_engine, engine_of, fitted
+from gbopt.evaluate.fields import charge_scale, collective_lag_ps, follow_fields, formal_charges
 from gbopt.evaluate.workers import become_worker, in_workers
 from gbopt.geometry.bulk import build_bulk
 from gbopt.md.run import Progress, run_md
-from gbopt.md.libmpi import lammps_version
 from gbopt.md.protocol import bulk_stages
 from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.observables import Estimate
-from gbopt.potentials.library import Potential, get_potential
+from gbopt.potentials.library import get_potential
 from gbopt.provenance import content_key, derive_seed
 
-BULK_FORMAT = 4
+BULK_FORMAT = 5
 _BULK_BRANCH = 7_001  # spawn key of the bulk's seeds, apart from those of the trials
 
 
@@ -71,7 +71,7 @@ def bulk_key(config: CampaignConfig) -> str:
             "timestep_ps",
             "minimise_iterations",
             "frame_ps",
-            "coulomb_cutoff_A",
+            "buckingham_cutoff_A",
             "pppm_accuracy",
         }
     )
@@ -80,7 +80,7 @@ def bulk_key(config: CampaignConfig) -> str:
             "format": BULK_FORMAT,
             "composition": "Li7La3Zr2O12 cubic",
             "potential": get_potential(config.md.potential).key,
-            "engine": lammps_version(),
+            "engine": choose_engine(config).settings.label,
             "md": md,
             "bulk": config.bulk.model_dump(),
             "field": config.field.model_dump(),
@@ -147,6 +147,8 @@ class Replica(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    engine: str
+    n_ions: int
     lattice_A: float
     collective: Estimate
     at_fields: tuple[Estimate, ...]
@@ -175,7 +177,7 @@ def _run_replicas(
 def run_replica(
     config: CampaignConfig, folder: Path, replica: int, main_pid: int
 ) -> tuple[TransportProfile, Replica]:
-    """Run one replica, or read it if it has been run."""
+    """Run one replica, or read it if it has been run. Its number decides its GPU."""
     become_worker(main_pid)
     # A replica of a campaign that was killed a moment ago may still be ending.
     with FileLock(folder / f".replica-{replica}.lock"):
@@ -193,19 +195,23 @@ def _simulate_replica(
 ) -> tuple[TransportProfile, Replica]:
     potential = get_potential(config.md.potential)
     seed = derive_seed(config.seed, _BULK_BRANCH, replica)
-    crystal = build_bulk(config.bulk.cells, potential.lattice_A, seed)
+    settings = engine_of(config, replica)
+    crystal = fitted(build_bulk(config.bulk.cells, potential.lattice_A, seed), settings)
+    cells = round(float(crystal.cell[0, 0]) / potential.lattice_A)
     stages = bulk_stages(
         config.md,
         npt_ps=config.bulk.npt_ps,
         production_ps=config.bulk.production_ps,
         seed=seed,
         field=config.field,
+        charge_scale=charge_scale(config),
     )
     with run_md(
         crystal,
         potential,
         stages,
         config.md,
+        settings=settings,
         folder=folder / f"replica-{replica}",
         stall_s=config.run.stall_s,
         on_progress=_silent,
@@ -233,11 +239,13 @@ def _simulate_replica(
     energy, energy_failure = None, ""
     try:
         if frames:
-            energy = inherent_energy(crystal, frames, info.cell, config, relaxing)
+            energy = inherent_energy(crystal, frames, info.cell, config, settings, relaxing)
     except MDError as error:  # the run itself is not lost; boundaries go without an energy
         energy_failure = error.message
     return transport.result(), Replica(
-        lattice_A=float(info.cell[0, 0]) / config.bulk.cells,
+        engine=run.engine,
+        n_ions=crystal.n_ions,
+        lattice_A=float(info.cell[0, 0]) / cells,
         collective=combine(
             [motion.conductivity(axis) for axis in range(3)], method="Einstein-Helfand; axes"
         ),
@@ -271,13 +279,13 @@ def _summarise(
     results: list[tuple[TransportProfile, Replica]],
     seconds: float,
 ) -> BulkReference:
-    potential: Potential = get_potential(config.md.potential)
+    potential = get_potential(config.md.potential)
     replicas = [replica for _, replica in results]
     edges = np.array([replica.lattice_A for replica in replicas])
     return BulkReference(
         key=key,
         potential=potential.name,
-        engine=lammps_version(),
+        engine=replicas[0].engine,
         temperature_K=config.md.temperature_K,
         lattice_A=Estimate(
             value=float(edges.mean()),
@@ -298,7 +306,7 @@ def _summarise(
         inherent_eV=_together([replica.inherent_eV for replica in replicas]),
         energy_failure="; ".join(filter(None, (replica.energy_failure for replica in replicas))),
         production_ps=config.bulk.production_ps,
-        n_ions=192 * config.bulk.cells**3,
+        n_ions=replicas[0].n_ions,
         seconds=round(seconds, 1),
     )
 

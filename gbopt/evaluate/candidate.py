@@ -6,7 +6,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,12 +22,13 @@ from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.agreement import route_flag
 from gbopt.evaluate.bulk import BulkReference
 from gbopt.evaluate.energies import gb_energy, inherent_energy
-from gbopt.evaluate.fields import FieldStage, follow_fields
+from gbopt.evaluate.engines import engine_of, fitted
+from gbopt.evaluate.fields import FieldStage, charge_scale, follow_fields
 from gbopt.evaluate.meters import Measured, Meters
 from gbopt.geometry.build import build_bicrystal
 from gbopt.geometry.files import write_structure
 from gbopt.md.run import MDRun, Progress, run_md
-from gbopt.md.libmpi import lammps_version
+from gbopt.md.engine import EngineSettings
 from gbopt.md.protocol import boundary_stages
 from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.evaluation import (
@@ -70,6 +71,9 @@ class _Notes:
     """What is known so far of a candidate in progress."""
 
     started_utc: str
+    settings: EngineSettings
+    engine: str = ""
+    """Engine and version, as it said when it started."""
     structure: Bicrystal | None = None
     conditions: Conditions | None = None
     measured: Measured | None = None
@@ -91,6 +95,7 @@ def evaluate(
     *,
     folder: Path,
     on_progress: Callable[[Progress], None],
+    slot: int = 0,
 ) -> Evaluation:
     """Evaluate one boundary.
 
@@ -102,11 +107,12 @@ def evaluate(
         bulk: the reference crystal.
         folder: the trial's folder.
         on_progress: called with every report of the MD.
+        slot: number of the worker, which decides its GPU.
 
     Raises:
         EnvironmentProblem: no MD is possible on this machine at all.
     """
-    notes = _Notes(started_utc=_now())
+    notes = _Notes(started_utc=_now(), settings=engine_of(config, slot))
     folder.mkdir(parents=True, exist_ok=True)
     status, failure = Status.OK, None
     try:
@@ -147,7 +153,7 @@ def _failure(
 
 def _build(job: Job, bulk: BulkReference, folder: Path, notes: _Notes) -> None:
     started = time.monotonic()
-    notes.structure = build_bicrystal(job.spec, bulk.lattice_A.value)
+    notes.structure = fitted(build_bicrystal(job.spec, bulk.lattice_A.value), notes.settings)
     write_structure(notes.structure, folder / "start.extxyz")
     notes.artifacts["start"] = "start.extxyz"
     notes.seconds["geometry"] = round(time.monotonic() - started, 3)
@@ -167,8 +173,15 @@ def _run(
     with run_md(
         structure,
         get_potential(config.md.potential),
-        boundary_stages(config.md, job.spec.seed, config.field, chunks=config.analysis.segments),
+        boundary_stages(
+            config.md,
+            job.spec.seed,
+            config.field,
+            chunks=config.analysis.segments,
+            charge_scale=charge_scale(config),
+        ),
         config.md,
+        settings=notes.settings,
         folder=folder / "md",
         stall_s=config.run.stall_s,
         on_progress=on_progress,
@@ -181,6 +194,7 @@ def _run(
             return notes.ending is None
 
         trajectory = run.trajectory(go_on)
+        notes.engine = run.engine
         notes.seconds["equilibration"] = round(time.monotonic() - started, 2)
         meters = Meters(structure, trajectory.info, config)
         quenched: deque[NDArray[np.float64]] = deque(maxlen=config.analysis.energy_frames)
@@ -239,8 +253,11 @@ def _measure_energy(
     assert structure is not None  # noqa: S101 - the run came before
     assert measured is not None  # noqa: S101
     try:
-        energy = inherent_energy(structure, frames, cell, config, folder / "energy")
-        measured.cell["gb_energy"] = gb_energy(energy, structure, crystal_eV, config)
+        where = folder / "energy"
+        energy = inherent_energy(structure, frames, cell, config, notes.settings, where)
+        measured.cell["gb_energy"] = gb_energy(
+            energy, structure, crystal_eV, config, notes.settings
+        )
     except MDError as error:
         notes.more_flags += (_no_energy(f"{error.message} ({folder / 'energy'})"),)
 
@@ -301,7 +318,7 @@ def _conditions(
     notes: _Notes,
 ) -> Conditions:
     return Conditions(
-        potential=config.md.potential,
+        potential=get_potential(config.md.potential).name,
         temperature_K=config.md.temperature_K,
         pressure_atm=config.md.pressure_atm,
         production_ps=round((notes.frames - 1) * config.md.frame_ps, 6),
@@ -346,7 +363,8 @@ def _record(
         md_steps=notes.md_steps,
         artifacts=notes.artifacts,
         provenance=make_provenance(
-            engine=lammps_version(),
+            engine=notes.engine or notes.settings.label,
+            engine_settings=asdict(notes.settings),
             potential_key=get_potential(config.md.potential).key,
             settings_key=config.key,
             seed=job.spec.seed,

@@ -17,9 +17,10 @@ from gbopt.analysis.energy import BulkEnergies, boundary_energy, decompose
 from gbopt.config import CampaignConfig
 from gbopt.crystal.neighbours import wrap
 from gbopt.crystal.oxides import IONS_PER_UNIT, oxide_phases
-from gbopt.evaluate.cache import cache_folder, write_whole
+from gbopt.cache import cache_folder, write_whole
+from gbopt.evaluate.engines import relaxing_engine
 from gbopt.md.run import minimum_energy
-from gbopt.md.libmpi import lammps_version
+from gbopt.md.engine import EngineSettings
 from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.observables import Estimate
 from gbopt.potentials.library import get_potential
@@ -33,6 +34,7 @@ def inherent_energy(
     frames: Frames,
     cell: NDArray[np.float64],
     config: CampaignConfig,
+    settings: EngineSettings,
     folder: Path,
 ) -> Estimate:
     """Mean potential energy of frames quenched to their nearest minima, eV per cell.
@@ -44,13 +46,16 @@ def inherent_energy(
         frames: (n, 3) A each; two or more.
         cell: (3, 3) A of the frames.
         config: the campaign.
+        settings: the engine that the run was made with.
         folder: a folder for the relaxations, which is taken away afterwards.
 
     Raises:
-        MDError: LAMMPS failed.
+        MDError: the engine failed.
     """
     energies = [
-        _relaxed_eV(replace(structure, positions=wrap(frame, cell), cell=cell), config, folder)
+        _relaxed_eV(
+            replace(structure, positions=wrap(frame, cell), cell=cell), config, settings, folder
+        )
         for frame in frames
     ]
     n = len(energies)
@@ -68,6 +73,7 @@ def gb_energy(
     structure: Bicrystal,
     crystal_eV: Estimate,
     config: CampaignConfig,
+    settings: EngineSettings,
 ) -> Estimate:
     """Energy of the boundaries of a cell, mean of the two, J/m2.
 
@@ -76,29 +82,30 @@ def gb_energy(
         structure: its composition and area.
         crystal_eV: inherent energy of bulk crystal, per formula unit.
         config: the campaign.
+        settings: the engine that the run was made with.
 
     Raises:
-        MDError: LAMMPS failed.
+        MDError: the engine failed.
     """
     units = decompose(structure.counts)
     oxides = [
-        _oxide(name, config) if amount else _not_needed(name)
+        _oxide(name, config, relaxing_engine(config, settings)) if amount else _not_needed(name)
         for name, amount in (("Li2O", units.li2o), ("La2O3", units.la2o3))
     ]
     bulk = BulkEnergies(crystal_eV, *oxides)
     return boundary_energy(cell_eV, structure.counts, bulk, area_A2=structure.area_A2)
 
 
-def _oxide(name: str, config: CampaignConfig) -> Estimate:
+def _oxide(name: str, config: CampaignConfig, settings: EngineSettings) -> Estimate:
     """Energy per formula unit of the stablest phase, relaxed with its cell; kept in the cache."""
     potential = get_potential(config.md.potential)
     key = content_key(
         {
             "oxide": name,
             "potential": potential.key,
-            "engine": lammps_version(),
-            "cutoff_A": config.md.coulomb_cutoff_A,
-            "pppm": config.md.pppm_accuracy,
+            "engine": settings.label,
+            "cutoff_A": config.md.buckingham_cutoff_A,
+            "accuracy": config.md.pppm_accuracy,
         }
     )
     folder = cache_folder() / "oxides" / key
@@ -107,7 +114,7 @@ def _oxide(name: str, config: CampaignConfig) -> Estimate:
         file = folder / "energy.json"
         if not file.exists():
             energies = {
-                phase: _relaxed_eV(crystal, config, folder / "md", relax_cell=True)
+                phase: _relaxed_eV(crystal, config, settings, folder / "md", relax_cell=True)
                 / (crystal.n_ions / IONS_PER_UNIT[name])
                 for phase, crystal in oxide_phases(name).items()
             }
@@ -124,12 +131,18 @@ def _not_needed(name: str) -> Estimate:
 
 
 def _relaxed_eV(
-    structure: Bicrystal, config: CampaignConfig, folder: Path, *, relax_cell: bool = False
+    structure: Bicrystal,
+    config: CampaignConfig,
+    settings: EngineSettings,
+    folder: Path,
+    *,
+    relax_cell: bool = False,
 ) -> float:
     energy = minimum_energy(
         structure,
         get_potential(config.md.potential),
         config.md,
+        settings=settings,
         folder=folder,
         stall_s=config.run.stall_s,
         relax_cell=relax_cell,

@@ -15,8 +15,7 @@ from gbopt.analysis.profile import TransportProfile
 from gbopt.analysis.transport import LiTransport
 from gbopt.config import LAGS_PER_SEGMENT, CampaignConfig
 from gbopt.md.run import MDRun
-from gbopt.md.protocol import field_scale
-from gbopt.model.bicrystal import FORMAL_CHARGES
+from gbopt.model.bicrystal import FORMAL_CHARGES, LI, SPECIES
 from gbopt.model.observables import Estimate
 from gbopt.model.trajectory import TrajectoryInfo
 from gbopt.potentials.library import get_potential
@@ -46,8 +45,16 @@ def formal_charges(species: NDArray[np.int8]) -> NDArray[np.float64]:
 
 def acting_charges(config: CampaignConfig, species: NDArray[np.int8]) -> NDArray[np.float64]:
     """Charge of each ion in the potential, e: what makes the electrostatic potential."""
-    charges: NDArray[np.float64] = np.array(get_potential(config.md.potential).charges_e)[species]
-    return charges
+    known = get_potential(config.md.potential).charges_e
+    formal = dict(zip(SPECIES, FORMAL_CHARGES, strict=True))
+    # A learned potential has none: its ions are driven by their formal charges.
+    charges: NDArray[np.float64] = np.array([known.get(name, formal[name]) for name in SPECIES])
+    return charges[species]
+
+
+def charge_scale(config: CampaignConfig) -> float:
+    """Charges of the potential over the formal ones."""
+    return float(acting_charges(config, np.array([LI], dtype=np.int8))[0]) / FORMAL_CHARGES[LI]
 
 
 def collective_lag_ps(config: CampaignConfig, run_ps: float) -> float:
@@ -74,7 +81,7 @@ def follow_fields(run: MDRun, config: CampaignConfig) -> tuple[FieldStage, ...]:
             if motion is not None:
                 motion.add(frame)
         response = current.result()
-        acting_V_A = strength / field_scale(config.md)
+        acting_V_A = strength / charge_scale(config)
         found.append(
             FieldStage(
                 conductivity=response.conductivity(),

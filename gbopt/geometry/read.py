@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gbopt.crystal.charges import FORMAL_CHARGES_E
 from gbopt.crystal.neighbours import pairs_within, wrap
 from gbopt.errors import ConfigError, GboptError, GeometryError
-from gbopt.model.bicrystal import SPECIES
+from gbopt.model.bicrystal import SPECIES, Bicrystal
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -77,6 +77,35 @@ def read_ions(path: Path, formal_charges: Mapping[str, int] | None = None) -> Io
     _require_apart(ions, path)
     _require_neutral(ions, path)
     return ions
+
+
+def read_unlabelled(path: Path) -> Bicrystal:
+    """Read any periodic structure as it is: no grains, no boundaries, no formal charges.
+
+    Raises:
+        ConfigError: the file cannot be read, or is no single periodic structure.
+    """
+    atoms = _read(path)
+    symbols = np.array(atoms.get_chemical_symbols())
+    present = set(symbols.tolist())
+    elements = tuple([name for name in SPECIES if name in present] + sorted(present - set(SPECIES)))
+    cell, turn = atoms.cell.standard_form()
+    positions = wrap(np.asarray(atoms.positions @ turn.T, dtype=np.float64), cell.array)
+    n = len(positions)
+    return Bicrystal(
+        positions=positions,
+        cell=np.asarray(cell.array, dtype=np.float64),
+        sites=positions,
+        species=np.array([elements.index(name) for name in symbols.tolist()], dtype=np.int8),
+        grain=np.zeros(n, dtype=np.int8),
+        core=np.zeros(n, dtype=bool),
+        boundaries_A=(),
+        core_width_A=0.0,
+        lattice_A=float(cell.array[0, 0]),
+        elements=elements,
+        formal_charges_e=(0,) * len(elements),
+        provenance={"source": path.name},
+    )
 
 
 def formula(elements: NDArray[np.str_]) -> str:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from gbopt.errors import ConfigError, EnvironmentProblem
 from gbopt.md.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from gbopt.md.engine import Engine, make_engine
+from gbopt.md.engine import Engine, agreed, make_engine
 from gbopt.md.protocol import Stage
 from gbopt.md.request import Request, read_request
 
@@ -110,7 +110,7 @@ class _Run:
             self.engine.end()
             self.at = Checkpoint(stage=self.at.stage + 1, length_err_A=self.at.length_err_A)
             self._save_between_stages()
-        self.engine.close()
+        self.engine.close(last=True)
 
     def _save_between_stages(self) -> None:
         """Checkpoint after every stage before production; after it frames would be missed."""
@@ -168,9 +168,9 @@ class _Run:
     def _wanted(self) -> bool:
         """Ask the parent whether to go on with the stage."""
         self.send({"type": "ask"})
+        assert self.engine is not None  # noqa: S101
         yes = self.pipe is not None and self.answers.get() == "go"
-        broadcast = getattr(self.engine, "broadcast", int)  # an engine of several ranks has it
-        return bool(broadcast(int(yes)))
+        return bool(agreed(self.engine, int(yes)))
 
     def _advance(self, stage: Stage, interval: int, at_interval: Callable[[int], bool]) -> None:
         """Run the stage in pieces of at most 50 steps, calling back at every whole interval.

@@ -43,6 +43,8 @@ class EngineSettings:
     """Cut-off of the short-ranged terms: part of the model, never tuned."""
     coulomb_cutoff_A: float = 8.5
     """Where the Coulomb sum is split into its two parts: speed alone depends on it."""
+    seed: int = 0
+    """Seed of random forces, where the thermostat has such."""
     accuracy: float = 1e-4
     """Error of the long-ranged forces over the force of two unit charges 1 A apart."""
 
@@ -152,8 +154,14 @@ class Engine(Protocol):
     def load(self, file: Path) -> None:
         """Take up what ``save`` wrote; ``begin(stage, fresh=False)`` must follow."""
 
-    def close(self) -> None:
-        """Let go of device and memory."""
+    def close(self, *, last: bool = False) -> None:
+        """Let go of device and memory; ``last``: this process makes no other engine."""
+
+
+def agreed(engine: Engine, value: int) -> int:
+    """The value that the first MPI rank has: ranks that decide by the clock would part ways."""
+    broadcast = getattr(engine, "broadcast", None)
+    return value if broadcast is None else int(broadcast(value))
 
 
 def make_engine(

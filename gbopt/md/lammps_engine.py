@@ -22,7 +22,7 @@ from gbopt.md.lammps_commands import (
 )
 from gbopt.md.libmpi import load_lammps
 from gbopt.md.protocol import Stage
-from gbopt.potentials.lammps import lammps_lines
+from gbopt.potentials.lammps import lammps_lines, quoted
 
 _THERMO_STEPS = 50
 _PACKAGES = {"omp": "OPENMP", "intel": "INTEL", "kokkos": "KOKKOS", "gpu": "GPU", "opt": "OPT"}
@@ -176,7 +176,7 @@ class LammpsEngine:
 
     def save(self, file: Path) -> None:
         """See ``Engine``."""
-        self._lmp.command(f"write_restart {file}")
+        self._lmp.command(f"write_restart {quoted(str(file))}")
         self._started = False
         file.with_suffix(".json").write_text(json.dumps({"first_step": self._first_step}))
 
@@ -186,7 +186,7 @@ class LammpsEngine:
         # Header and potential anew: a restart file holds neither the skin nor every style.
         header = header_lines(self._units, self._settings.timestep_ps, _THERMO_STEPS)
         self._lmp.commands_list(header)
-        self._lmp.command(f"read_restart {file}")
+        self._lmp.command(f"read_restart {quoted(str(file))}")
         self._lmp.commands_list([f"timestep {self._settings.timestep_ps / UNITS[self._units].ps}"])
         self._interact()
         self._first_step = json.loads(file.with_suffix(".json").read_text())["first_step"]
@@ -200,6 +200,9 @@ class LammpsEngine:
         ctypes.CDLL(None).MPI_Bcast(ctypes.byref(buffer), 1, 0x4C000405, 0, 0x44000000)
         return buffer.value
 
-    def close(self) -> None:
+    def close(self, *, last: bool = False) -> None:
         """See ``Engine``."""
-        self._lmp.finalize()  # MPI too, or its shared memory outlives the process
+        if last:
+            self._lmp.finalize()  # MPI too, or its shared memory outlives the process
+        else:
+            self._lmp.close()

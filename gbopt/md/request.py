@@ -34,7 +34,9 @@ class Request:
     def key(self) -> str:
         """Content key: a checkpoint of another request is of no use."""
         system = self.system
-        return content_key({"system": _digest(system), **self._plain()})
+        # By content, not by place: a run folder may have moved, a file may have changed.
+        plain = {**self._plain(), "potential": self.potential.key}
+        return content_key({"system": _digest(system), **plain})
 
     def _plain(self) -> dict[str, object]:
         return {

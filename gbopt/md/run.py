@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -230,7 +230,7 @@ def run_md(
     request = Request(
         system=system_of(structure),
         potential=potential,
-        settings=settings,
+        settings=replace(settings, seed=_seed(stages)),
         stages=stages,
         frame_steps=frame_steps(md),
         checkpoint_steps=checkpoint_steps,
@@ -243,6 +243,11 @@ def run_md(
             clear_checkpoints(folder)
     finally:
         run.close()
+
+
+def _seed(stages: tuple[Stage, ...]) -> int:
+    """Seed of the run: that of its first velocities."""
+    return next((s.velocity_seed for s in stages if s.velocity_seed is not None), 0)
 
 
 def system_of(structure: Bicrystal) -> System:
@@ -299,9 +304,7 @@ def _silent(progress: Progress) -> None:
     """A relaxation takes seconds: nothing is shown."""
 
 
-def _spawn(
-    folder: Path, settings: EngineSettings
-) -> tuple[subprocess.Popen[bytes], Connection]:
+def _spawn(folder: Path, settings: EngineSettings) -> tuple[subprocess.Popen[bytes], Connection]:
     """Start ``gbopt.md.child`` with one end of a pipe, its own threads, and its own session."""
     read_end, write_end = os.pipe()
     launcher = [mpiexec(), "-n", str(settings.ranks)] if settings.ranks > 1 else []

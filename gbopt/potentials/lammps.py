@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from gbopt.config import BuckinghamPotential, LammpsPotential
@@ -44,5 +45,12 @@ def lammps_lines(
 
 def _with_paths(line: str, places: dict[str, str]) -> str:
     for name, path in places.items():
-        line = line.replace("{" + name + "}", path)
+        line = line.replace("{" + name + "}", quoted(path))
     return line
+
+
+def quoted(path: str) -> str:
+    """A path as one word of LAMMPS, whatever the names of the folders are."""
+    if re.fullmatch(r"[\w./+-]+", path, flags=re.ASCII):
+        return path
+    return f"'{path}'" if '"' in path else f'"{path}"'

@@ -1,4 +1,4 @@
-"""The potentials for Li-La-Zr-O that gbopt brings along.
+"""The potentials for Li-La-Zr-O that gbopt brings along, and how any potential is looked up.
 
 Rigid ions: E(r) = A exp(-r/rho) - C/r^6 + q_i q_j / (4 pi eps0 r); only cation-O and O-O pairs
 have a Buckingham term, all others are pure Coulomb. No EAM and no reactive potential for
@@ -8,8 +8,15 @@ Li-La-Zr-O has been published.
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 
-from gbopt.config import BuckinghamPotential, BuckinghamTerm, Potential
+from gbopt.config import (
+    BuckinghamPotential,
+    BuckinghamTerm,
+    Potential,
+    is_potential_file,
+    load_potential,
+)
 from gbopt.errors import ConfigError
 
 _FORMAL = {"Li": 1.0, "La": 3.0, "Zr": 4.0, "O": -2.0}
@@ -103,11 +110,13 @@ def potential_names() -> tuple[str, ...]:
 
 
 def get_potential(name: str) -> Potential:
-    """Look a potential up by name.
+    """Return the potential that ``md.potential`` gives: one of gbopt's own, or that of a file.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is none of that name, or the file cannot be used.
     """
+    if is_potential_file(name):
+        return _of_file(Path(name))
     for potential in _LIBRARY:
         if potential.name == name:
             return potential
@@ -117,3 +126,13 @@ def get_potential(name: str) -> Potential:
         f"md.potential: unknown potential {name!r}{suggestion}",
         hint=f"known potentials: {', '.join(potential_names())}; or the path of a TOML file",
     )
+
+
+def _of_file(path: Path) -> Potential:
+    potential = load_potential(path)
+    if potential.name in potential_names():
+        raise ConfigError(
+            f"{path}: 'name' = {potential.name!r} is the name of one of gbopt's own potentials",
+            hint="results are filed under it: choose another",
+        )
+    return potential

@@ -21,6 +21,7 @@ from gbopt.config import CampaignConfig
 from gbopt.errors import AnalysisError
 from gbopt.model.evaluation import Evaluation
 from gbopt.model.observables import QUANTITIES, Estimate, format_with_error
+from gbopt.potentials.library import get_potential
 
 Rows = list[dict[str, Any]]
 Results = Sequence[tuple[Rung, Evaluation]]
@@ -96,7 +97,7 @@ class Confirmation:
         quantity = QUANTITIES[self.config.search.objective]
         found = [
             f"{quantity.label} at {self.config.md.temperature_K:g} K with "
-            f"{self.config.md.potential}, tracer route, "
+            f"{get_potential(self.config.md.potential).name}, tracer route, "
             f"fresh seeds only ({self.resolved} runs resolved). "
             + (self.better.sentence if self.better else f"No comparison: {self.why_not}.")
         ]

@@ -36,7 +36,8 @@ def settings_rows(view: CampaignView) -> Rows:
             f"{_range(geometry.width_layers)} layers, crystal {geometry.crystal_A:g} A or more; "
             f"{len(GBSpace(config).geometries)} of these can be built with at most "
             f"{geometry.max_ions:,} ions",
-            "conditions": f"{md.temperature_K:g} K, {md.pressure_atm:g} atm, {md.potential}",
+            "conditions": f"{md.temperature_K:g} K, {md.pressure_atm:g} atm, "
+            f"{get_potential(md.potential).name}",
             "cores": f"disordered at {md.anneal_temperature_K:g} K for {md.anneal_ps:g} ps, "
             f"cooled in {md.quench_ps:g} ps",
             "run of each": f"NPT {md.npt_ps:g} ps, NVT {md.nvt_ps:g} ps, production "

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from gbopt.campaign.view import CampaignView
 from gbopt.model.observables import QUANTITIES, format_with_error
+from gbopt.potentials.library import get_potential
 from gbopt.report.boundaries import (
     SIGNIFICANT_SIGMA,
     Boundary,
@@ -53,7 +54,8 @@ def _finding(view: CampaignView, best: Recommendation, group: Boundary) -> str:
         f"{_count(len(finished(view)), 'finished evaluation', 'finished evaluations')}, "
         f"{group.label} resists Li least{so_far}: its expected {quantity.label} is "
         f"{middle:.3g} {quantity.unit} ({low:.3g} to {high:.3g} within one standard error) "
-        f"at {view.config.md.temperature_K:g} K with {view.config.md.potential}"
+        f"at {view.config.md.temperature_K:g} K with "
+        f"{get_potential(view.config.md.potential).name}"
         f"{_over_bulk(view, group)}."
     )
 

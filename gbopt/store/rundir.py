@@ -1,7 +1,8 @@
 """The run folder: what lies where, and who may write.
 
 campaign.toml   the campaign file as given       resolved.toml  every default written out
-run.json        format, version, creation        trace.jsonl    what happened, append-only
+potential/      the potential, if it is a file   trace.jsonl    what happened, append-only
+run.json        format, version, creation
 study.db        Optuna study                     bulk.json      the reference crystal
 trials/NNNN-<spec key>/                          evaluation.json written last: the truth
 """
@@ -20,7 +21,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from gbopt import __version__
-from gbopt.config import CampaignConfig, parse_campaign, read_campaign, to_toml
+from gbopt.config import (
+    CampaignConfig,
+    copy_potential,
+    is_potential_file,
+    parse_campaign,
+    read_campaign,
+    to_toml,
+)
 from gbopt.errors import RunFolderError
 from gbopt.model.evaluation import Evaluation
 from gbopt.store.files import append_line, read_lines, write_atomic
@@ -28,6 +36,7 @@ from gbopt.store.files import append_line, read_lines, write_atomic
 FORMAT = 1
 EVALUATION = "evaluation.json"
 PROGRESS = "progress.json"
+POTENTIAL = "potential"
 _DEFAULTS = CampaignConfig(name="defaults", question="what are the defaults?", seed=0).settings
 _UNDONE: dict[str, Any] = {
     "adaptive.target_dex": 0.0,
@@ -38,7 +47,7 @@ _UNDONE: dict[str, Any] = {
 _PROGRESS_KEYS = {"trial", "label", "stage", "step", "steps"}
 _EVENT_KEYS = {"time_utc", "event"}
 # What a folder holds whose making was interrupted.
-_BEGINNINGS = {"trials", "campaign.toml", "resolved.toml"}
+_BEGINNINGS = {"trials", "campaign.toml", "resolved.toml", POTENTIAL}
 # Longer than `is_running` holds the lock to look.
 _LOCK_PATIENCE_S = 1.0
 
@@ -56,9 +65,10 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, config: CampaignConfig, text: str) -> RunFolder:
-        """Make a new run folder.
+        """Make a new run folder, with a copy of the potential where that is a file.
 
         Raises:
+            ConfigError: the file of the potential cannot be used.
             RunFolderError: it exists and is not empty, or cannot be written.
         """
         _require_plain(path)
@@ -76,7 +86,10 @@ class RunFolder:
         try:
             (path / "trials").mkdir(parents=True, exist_ok=True)
             write_atomic(path / "campaign.toml", text)
-            write_atomic(path / "resolved.toml", to_toml(config))
+            if is_potential_file(config.md.potential):
+                copy = copy_potential(Path(config.md.potential), path / POTENTIAL)
+                config = config.with_potential(str(copy.absolute()))
+            folder.change_limits(config)
             identity = {
                 "format": FORMAT,
                 "gbopt_version": __version__,
@@ -123,7 +136,7 @@ class RunFolder:
                 evaluations depend on.
         """
         resolved = self.path / "resolved.toml"
-        config = parse_campaign(read_campaign(resolved), str(resolved))
+        config = parse_campaign(read_campaign(resolved), str(resolved), self.path)
         stored = _identity(self.path).get("settings", {})
         # A setting newer than the folder was at what it stands for now, or was not done at all.
         undone = {name: value for name, value in _UNDONE.items() if stored and name not in stored}
@@ -142,6 +155,8 @@ class RunFolder:
 
     def change_limits(self, config: CampaignConfig) -> None:
         """Store a configuration that differs in limits only (see ``config``)."""
+        if is_potential_file(config.md.potential):  # by its place in the folder, which may move
+            config = config.with_potential(f"{POTENTIAL}/{Path(config.md.potential).name}")
         write_atomic(self.path / "resolved.toml", to_toml(config))
 
     @property

@@ -10,6 +10,8 @@ import pytest
 
 from gbopt.crystal.llzo import tetragonal_cell
 from gbopt.md.libmpi import load_lammps
+from gbopt.model.bicrystal import MASSES_AMU
+from gbopt.potentials.lammps import lammps_lines
 from gbopt.potentials.library import get_potential
 
 REFERENCE = {
@@ -29,7 +31,11 @@ def relaxed(name):
         kinds = (species + 1).astype(int).tolist()
         ids = list(range(1, len(kinds) + 1))
         lmp.create_atoms(len(kinds), ids, kinds, positions.ravel().tolist())
-        lmp.commands_list(get_potential(name).lammps_lines(cutoff_A=10.0, pppm_accuracy=1e-6))
+        potential = get_potential(name)
+        lmp.commands_list([f"mass {i + 1} {m}" for i, m in enumerate(MASSES_AMU)])
+        lmp.commands_list(
+            lammps_lines(potential, buckingham_cutoff_A=10.0, coulomb_cutoff_A=10.0, accuracy=1e-6)
+        )
         lmp.commands_list(
             ["thermo_modify norm no", "min_style cg", "min_modify line quadratic dmax 0.02"]
         )

@@ -1,4 +1,5 @@
 import json
+import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -6,7 +7,8 @@ import optuna
 import pytest
 
 from gbopt.config import load_campaign
-from gbopt.errors import RunFolderError
+from gbopt.errors import ConfigError, RunFolderError
+from gbopt.potentials.library import get_potential
 from gbopt.store.files import append_line, read_lines, write_atomic
 from gbopt.store.rundir import RunFolder
 from gbopt.store.study import Result, Study, categorical, integer, real
@@ -61,6 +63,71 @@ def test_a_setting_newer_than_the_folder_must_be_at_its_default(folder):
     resolved.write_text(resolved.read_text().replace("fields_V_A = []", "fields_V_A = [0.03]"))
     with pytest.raises(RunFolderError, match=r"field\.fields_V_A"):
         _ = folder.config
+
+
+@pytest.fixture
+def by_file(tmp_path):
+    """A run folder of a campaign whose potential is a file, with a file of its own."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "x.eam").write_text("parameters")
+    (source / "mine.toml").write_text(
+        """kind = "lammps"
+name = "mine"
+citation = "somebody, somewhere"
+validity = "not known yet"
+elements = ["Li", "La", "Zr", "O"]
+files = ["x.eam"]
+commands = ["pair_style eam/alloy", "pair_coeff * * {x.eam} Li La Zr O"]
+"""
+    )
+    text = CAMPAIGN.read_text().replace('"llzo-buckingham-c"', '"mine.toml"')
+    (source / "campaign.toml").write_text(text)
+    config = load_campaign(source / "campaign.toml")
+    return RunFolder.create(tmp_path / "run", config, text)
+
+
+def test_a_folder_takes_its_potential_along(by_file, tmp_path):
+    assert 'potential = "potential/mine.toml"' in (by_file.path / "resolved.toml").read_text()
+    shutil.rmtree(tmp_path / "source")
+    before = by_file.config.settings
+    assert get_potential(by_file.config.md.potential).files == (
+        str(by_file.path / "potential/x.eam"),
+    )
+    shutil.move(by_file.path, tmp_path / "mailed")
+    moved = RunFolder.open_(tmp_path / "mailed")
+    assert moved.config.md.potential == str(tmp_path / "mailed" / "potential" / "mine.toml")
+    assert moved.config.settings == before
+    moved.change_limits(moved.config)  # as `gbopt resume --evaluations` does
+    shutil.move(moved.path, tmp_path / "again")
+    assert RunFolder.open_(tmp_path / "again").config.settings == before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("mine.toml", "Li La Zr O", "La Li Zr O"),
+        ("mine.toml", 'name = "mine"', 'name = "yours"'),
+        ("x.eam", "parameters", "others"),
+    ],
+)
+def test_a_potential_that_was_edited_is_refused(file, old, new, by_file):
+    place = by_file.path / "potential" / file
+    place.write_text(place.read_text().replace(old, new))
+    with pytest.raises(RunFolderError, match=r"'md\.potential' is .* made with 'mine \(param"):
+        _ = by_file.config
+
+
+def test_a_potential_whose_comments_were_edited_is_the_same(by_file):
+    place = by_file.path / "potential" / "mine.toml"
+    place.write_text("# seen\n" + place.read_text())
+    assert by_file.config.md.potential == str(place)
+
+
+def test_a_potential_that_is_gone_is_said(by_file):
+    (by_file.path / "potential" / "x.eam").unlink()
+    with pytest.raises(ConfigError, match=r"cannot read the file .*x\.eam"):
+        _ = by_file.config
 
 
 def test_an_existing_folder_is_not_overwritten(folder):

@@ -1,0 +1,230 @@
+"""A throw-away process that tries engines: ``python -m gbopt.md.probe FOLDER``.
+
+Kokkos starts once in a process, and a broken driver may end the process it is called in: so what
+an engine does is found out where nothing can be lost. The request in FOLDER is tried with each of
+the settings in ``trials.json``; what is found goes to ``found.jsonl``, a line each as it comes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from gbopt.errors import GboptError
+from gbopt.md.engine import Engine, EngineSettings, agreed, make_engine
+from gbopt.md.libmpi import child_environment, mpiexec
+from gbopt.md.protocol import Stage
+from gbopt.md.request import Request, read_request
+
+_TRIALS, _FOUND, _FORCES = "trials.json", "found.jsonl", "forces-{}.npy"
+_WARM_UP, _BATCH = 20, 10
+_TEMPERATURE_K = 1100.0
+_TIMEOUT_S = 180.0
+_BARRIER_S = 90.0
+
+
+class Trial(BaseModel):
+    """What one engine did with a structure."""
+
+    model_config = ConfigDict(frozen=True)
+
+    settings: dict[str, str | int | float]
+    works: bool
+    why: str = ""
+    """Why it does not work."""
+    hint: str = ""
+    version: str = ""
+    n_ions: int = 0
+    steps_per_s: float = 0.0
+    """NVT steps per second of wall time; 0 where they were not timed."""
+    energy_eV: float = 0.0
+
+    @property
+    def engine_settings(self) -> EngineSettings:
+        """The settings that were tried."""
+        return EngineSettings(**self.settings)  # type: ignore[arg-type]
+
+    @property
+    def us_per_ion_step(self) -> float:
+        """Microseconds per ion and step."""
+        return 1e6 / (self.steps_per_s * self.n_ions) if self.steps_per_s else float("inf")
+
+    @property
+    def ns_per_day(self) -> float:
+        """Nanoseconds of MD in a day."""
+        return self.steps_per_s * float(self.settings["timestep_ps"]) * 86.4
+
+
+def probe(
+    request: Request,
+    trials: Sequence[EngineSettings],
+    *,
+    folder: Path,
+    seconds: float,
+    together: int = 1,
+    timeout_s: float = _TIMEOUT_S,
+) -> list[tuple[Trial, NDArray[np.float64] | None]]:
+    """Try settings one after another in one process; return what came and the forces, eV/A.
+
+    Args:
+        request: the ions and how they interact; its own settings and stages are not used.
+        trials: the settings, all of one engine and accelerator.
+        folder: an empty folder to work in.
+        seconds: how long each is timed; 0: forces alone.
+        together: how many such processes, in folders of one folder, are to be timed side by side.
+        timeout_s: time that one of them may take before the process is given up.
+    """
+    request.write(folder)
+    (folder / _TRIALS).write_text(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "together": together,
+                "settings": [asdict(trial) for trial in trials],
+            }
+        )
+    )
+    first = trials[0]
+    launcher = [mpiexec(), "-n", str(first.ranks)] if first.ranks > 1 else []
+    command = [*launcher, sys.executable, "-m", "gbopt.md.probe", str(folder)]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_s * len(trials),
+            env=child_environment(first.threads, first.device),
+        )
+        ending = _ending(done)
+    except subprocess.TimeoutExpired:
+        ending = f"it did not answer within {timeout_s * len(trials):g} s"
+    found = _read_found(folder)
+    # What the process did not come to say, it died of.
+    missing = [Trial(settings=asdict(t), works=False, why=ending) for t in trials[len(found) :]]
+    return [*found, *((trial, None) for trial in missing)]
+
+
+def _ending(done: subprocess.CompletedProcess[str]) -> str:
+    lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
+    return lines[-1] if lines else f"its process ended with exit code {done.returncode}"
+
+
+def _read_found(folder: Path) -> list[tuple[Trial, NDArray[np.float64] | None]]:
+    file = folder / _FOUND
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    found = []
+    for index, line in enumerate(lines):
+        forces = folder / _FORCES.format(index)
+        trial = Trial.model_validate_json(line)
+        found.append((trial, np.load(forces) if forces.exists() else None))
+    return found
+
+
+def main() -> None:
+    """Try everything that ``trials.json`` asks for."""
+    folder = Path(sys.argv[1])
+    request = read_request(folder)
+    asked = json.loads((folder / _TRIALS).read_text(encoding="utf-8"))
+    for index, settings in enumerate(asked["settings"]):
+        one = replace(request, settings=EngineSettings(**settings))
+        ready = _wait_for_all(folder.parent, asked["together"]) if asked["together"] > 1 else _go
+        trial, forces = _try(one, asked["seconds"], ready)
+        if forces is not None:
+            np.save(folder / _FORCES.format(index), forces)
+        with (folder / _FOUND).open("a", encoding="utf-8") as found:
+            found.write(trial.model_dump_json() + "\n")
+
+
+def _try(
+    request: Request, seconds: float, ready: Callable[[], None]
+) -> tuple[Trial, NDArray[np.float64] | None]:
+    settings = asdict(request.settings)
+    try:
+        engine = make_engine(request.system, request.potential, request.settings)
+        forces, energy_eV = engine.forces(), engine.thermo().energy_eV
+        speed = steps_per_second(engine, seconds, ready) if seconds > 0 else 0.0
+        version = engine.version
+        engine.close()
+    except GboptError as error:
+        return Trial(settings=settings, works=False, why=error.message, hint=error.hint), None
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what is asked for
+        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
+        return Trial(settings=settings, works=False, why=cause), None
+    trial = Trial(
+        settings=settings,
+        works=bool(np.isfinite(forces).all()),
+        why="" if np.isfinite(forces).all() else "its forces are not numbers",
+        version=version,
+        n_ions=len(request.system.species),
+        steps_per_s=speed,
+        energy_eV=energy_eV,
+    )
+    return trial, forces
+
+
+def _go() -> None:
+    """Nobody to wait for."""
+
+
+def _wait_for_all(folder: Path, count: int) -> Callable[[], None]:
+    """Wait until so many processes are warm: they are to be timed side by side."""
+
+    def ready() -> None:
+        (folder / f"ready-{os.getpid()}").touch()
+        end = time.monotonic() + _BARRIER_S
+        while len(list(folder.glob("ready-*"))) < count and time.monotonic() < end:
+            time.sleep(0.005)
+
+    return ready
+
+
+def steps_per_second(engine: Engine, seconds: float, ready: Callable[[], None] = _go) -> float:
+    """Time NVT steps at 1100 K, at least for so many seconds.
+
+    Args:
+        engine: with the structure to run.
+        seconds: how long to measure.
+        ready: called between warming up and measuring.
+    """
+    relax = Stage(name="relax", kind="minimise", steps=_WARM_UP, max_move_A=0.05)
+    engine.begin(relax)
+    engine.minimise(relax.steps)
+    engine.end()
+    engine.begin(
+        Stage(
+            name="speed",
+            kind="dynamics",
+            steps=10**9,
+            start_K=_TEMPERATURE_K,
+            end_K=_TEMPERATURE_K,
+            velocity_seed=1,
+        )
+    )
+    engine.run(_WARM_UP)
+    engine.thermo()
+    ready()
+    steps, batch, spent, started = 0, _BATCH, 0.0, time.perf_counter()
+    while batch:
+        engine.run(batch)
+        engine.thermo()  # a GPU has done its steps when it must answer
+        steps += batch
+        spent = time.perf_counter() - started
+        longer = max(_BATCH, min(2 * batch, int(0.25 * steps * seconds / spent)))
+        batch = agreed(engine, longer if spent < seconds else 0)
+    engine.end()
+    return steps / spent
+
+
+if __name__ == "__main__":
+    main()

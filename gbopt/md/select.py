@@ -1,0 +1,280 @@
+"""Which engine runs a potential here: what is found, what works, what is fastest, and why.
+
+Nothing is believed before it was seen: each engine that might run on a GPU computes the forces
+of a small LLZO crystal in a throw-away process, they are held against plain LAMMPS, and its speed
+is measured. What was found is remembered, by the content of everything it depends on.
+"""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from gbopt.cache import cache_folder, write_whole
+from gbopt.config import AsePotential, MDConfig, Potential
+from gbopt.config.sections import RunConfig
+from gbopt.errors import ConfigError, EnvironmentProblem
+from gbopt.md.bench import as_request
+from gbopt.md.engine import EngineSettings, System
+from gbopt.md.lammps_builds import lammps_accelerators
+from gbopt.md.openmm_platform import GPU_PLATFORMS, platforms
+from gbopt.md.placement import gpu_names, gpus, on_gpu
+from gbopt.md.probe import Trial, probe
+from gbopt.md.sample import sample_system
+from gbopt.provenance import content_key
+
+_SECONDS = 0.5
+# Two codes of the same force accuracy differ by some 5e-4 of the rms force at 1e-4.
+_FORCES_AGREE = 5e-3
+_COULOMB_A = {"lammps": (7.0, 8.0, 9.0, 10.0), "openmm": (8.5, 10.0)}
+_DEFAULT_COULOMB_A = 8.5
+_NOTE_PACKAGES = ("lammps", "openmm", "nep-adapters", "chgnet", "torch")
+
+Say = Callable[[str], None]
+
+
+class Survey(BaseModel):
+    """What was tried on this machine for one potential."""
+
+    model_config = ConfigDict(frozen=True)
+
+    trials: tuple[Trial, ...]
+    force_errors: tuple[float | None, ...]
+    """Rms difference of the forces from plain LAMMPS over their rms; None where not compared."""
+
+    @property
+    def usable(self) -> list[Trial]:
+        """Trials that work and whose forces agree, the fastest first."""
+        pairs = zip(self.trials, self.force_errors, strict=True)
+        good = [t for t, error in pairs if t.works and (error is None or error < _FORCES_AGREE)]
+        return sorted(good, key=lambda trial: -trial.steps_per_s)
+
+
+class Choice(NamedTuple):
+    """The engine that runs, and the sentence that says why."""
+
+    settings: EngineSettings
+    why: str
+    us_per_ion_step: float | None = None
+    """Its speed on a small cell, us per ion and step; None where it was not measured."""
+
+
+def base_settings(md: MDConfig, run: RunConfig) -> EngineSettings:
+    """What a campaign says of every engine: time step, cut-offs, accuracy, threads."""
+    coulomb_A = _DEFAULT_COULOMB_A if md.coulomb_cutoff_A == "auto" else md.coulomb_cutoff_A
+    return EngineSettings(
+        engine="lammps",
+        precision=run.precision,
+        threads=run.threads,
+        timestep_ps=md.timestep_ps,
+        buckingham_cutoff_A=md.buckingham_cutoff_A,
+        coulomb_cutoff_A=coulomb_A,
+        accuracy=md.pppm_accuracy,
+    )
+
+
+def candidates(
+    potential: Potential, md: MDConfig, run: RunConfig, *, every: bool = False
+) -> list[EngineSettings]:
+    """Engines worth trying for a potential, by what is installed and what the campaign allows.
+
+    Args:
+        potential: what is to be run.
+        md: the run's settings.
+        run: the machine's; its engine and accelerator narrow the list.
+        every: those too that are known to be slower, such as OpenMM on CPUs.
+    """
+    base = base_settings(md, run)
+    found: list[EngineSettings] = []
+    if "lammps" in potential.engines and run.engine in ("auto", "lammps"):
+        ranked = replace(base, ranks=run.ranks)
+        found += [replace(ranked, accelerator=name) for name in _lammps(run, every=every)]
+    if "openmm" in potential.engines and run.engine in ("auto", "openmm") and run.ranks == 1:
+        wide = replace(base, engine="openmm")
+        found += [replace(wide, accelerator=name) for name in _openmm(run, every=every)]
+    if "ase" in potential.engines and run.engine in ("auto", "ase"):
+        devices = ("cuda", "cpu") if gpu_names() else ("cpu",)
+        found += [replace(base, engine="ase", accelerator=device) for device in devices]
+    if run.accelerator != "auto":
+        found = [settings for settings in found if settings.accelerator == run.accelerator]
+    first_gpu = gpus()[:1]
+    return [replace(s, device="".join(first_gpu)) if on_gpu(s) else s for s in found]
+
+
+def _lammps(run: RunConfig, *, every: bool) -> tuple[str, ...]:
+    have = lammps_accelerators()
+    on_cpu = [name for name in ("intel", "omp", "opt", "none") if name in have]
+    named = run.accelerator in have
+    cpu = on_cpu if every or named else on_cpu[:1] if "intel" not in have else on_cpu[:2]
+    return (*(name for name in ("kokkos", "gpu") if name in have), *cpu)
+
+
+def _openmm(run: RunConfig, *, every: bool) -> tuple[str, ...]:
+    try:
+        have = platforms()
+    except EnvironmentProblem:
+        return ()
+    on_gpu_too = tuple(name for name in GPU_PLATFORMS if name in have)
+    # On CPUs LAMMPS is twice as fast: OpenMM runs there only where it is asked for.
+    asked = every or run.accelerator == "CPU" or (run.engine == "openmm" and not on_gpu_too)
+    return (*on_gpu_too, "CPU") if asked and "CPU" in have else on_gpu_too
+
+
+def survey(
+    potential: Potential, settings: list[EngineSettings], *, say: Say, fresh: bool = False
+) -> Survey:
+    """Try engines on a small LLZO crystal; the answer is remembered.
+
+    Args:
+        potential: how the ions interact.
+        settings: the engines.
+        say: called with a line of text when one is tried.
+        fresh: try again what is remembered.
+    """
+    key = content_key({"machine": _machine(), "tried": _plain(potential, settings)})
+    folder = cache_folder() / "engines"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{key}.json"
+    with FileLock(folder / f"{key}.lock"):
+        if file.exists() and not fresh:
+            return Survey.model_validate_json(file.read_text(encoding="utf-8"))
+        found = _try_all(potential, settings, say)
+        write_whole(file, found.model_dump_json(indent=1))
+    return found
+
+
+def _try_all(potential: Potential, settings: list[EngineSettings], say: Say) -> Survey:
+    system = sample_system(potential)
+    reference = _reference_forces(system, potential, settings)
+    trials, errors = [], []
+    for one in settings:
+        say(f"trying {one.label}")
+        with tempfile.TemporaryDirectory() as folder:
+            request = as_request(system, potential, one)
+            trial, forces = probe(request, [one], folder=Path(folder), seconds=_SECONDS)[0]
+        trials.append(trial)
+        comparable = forces is not None and reference is not None
+        errors.append(_off(forces, reference) if comparable else None)  # type: ignore[arg-type]
+    return Survey(trials=tuple(trials), force_errors=tuple(errors))
+
+
+def _reference_forces(
+    system: System, potential: Potential, settings: list[EngineSettings]
+) -> NDArray[np.float64] | None:
+    """Forces of LAMMPS without accelerator; None where there is nothing to compare with them."""
+    accelerated = [s for s in settings if s.engine != "ase" and s.accelerator != "none"]
+    if not accelerated:
+        return None
+    plain = replace(accelerated[0], engine="lammps", accelerator="none", ranks=1, device="")
+    with tempfile.TemporaryDirectory() as folder:
+        request = as_request(system, potential, plain)
+        return probe(request, [plain], folder=Path(folder), seconds=0.0)[0][1]
+
+
+def _off(forces: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
+    return float(np.sqrt(((forces - reference) ** 2).mean() / (reference**2).mean()))
+
+
+def choose(potential: Potential, md: MDConfig, run: RunConfig, *, say: Say) -> Choice:
+    """Decide what runs a potential here, its cut-off tuned.
+
+    Raises:
+        ConfigError: the engine or accelerator that was asked for cannot run this potential.
+        EnvironmentProblem: nothing here can run it.
+    """
+    tried = candidates(potential, md, run)
+    if not tried:
+        raise _nothing(potential, run)
+    if len(tried) == 1 and not on_gpu(tried[0]):
+        why = f"{tried[0].label}: no GPU engine was found here"
+        if run.engine != "auto" or run.accelerator != "auto" or isinstance(potential, AsePotential):
+            why = f"{tried[0].label}: the only one that was asked for and runs this potential"
+        settings, fastest = _tuned(tried[0], potential, md, say)
+        return Choice(settings, why, fastest.us_per_ion_step if fastest else None)
+    found = survey(potential, tried, say=say)
+    if not found.usable:
+        reasons = "; ".join(f"{t.engine_settings.label}: {t.why}" for t in found.trials)
+        hints = [trial.hint for trial in found.trials if trial.hint]
+        raise EnvironmentProblem(
+            f"no engine runs {potential.name} here: {reasons}",
+            hint=hints[0] if hints else "`gbopt doctor` shows what was tried",
+        )
+    best = found.usable[0]
+    others = ", ".join(f"{t.engine_settings.label} {t.steps_per_s:.0f}" for t in found.usable[1:])
+    why = f"{best.engine_settings.label}: the fastest here, {best.steps_per_s:.0f} steps/s" + (
+        f" (then {others})" if others else ""
+    )
+    settings, fastest = _tuned(best.engine_settings, potential, md, say)
+    return Choice(settings, why, (fastest or best).us_per_ion_step)
+
+
+def _nothing(potential: Potential, run: RunConfig) -> ConfigError | EnvironmentProblem:
+    allowed = " or ".join(potential.engines)
+    if run.engine != "auto" and run.engine not in potential.engines:
+        return ConfigError(
+            f"run.engine = {run.engine!r} cannot run the potential {potential.name}",
+            hint=f"choose {allowed}, or auto",
+        )
+    asked = f"{run.engine}/{run.accelerator}"
+    return EnvironmentProblem(
+        f"run.engine and run.accelerator ask for {asked}, which this machine does not have for "
+        f"{potential.name}",
+        hint="`gbopt doctor` shows what works here; auto takes the fastest of it",
+    )
+
+
+def _tuned(
+    settings: EngineSettings, potential: Potential, md: MDConfig, say: Say
+) -> tuple[EngineSettings, Trial | None]:
+    """The settings with the fastest Coulomb cut-off at the same accuracy, and how fast that is."""
+    if md.coulomb_cutoff_A != "auto" or potential.kind != "buckingham" or settings.ranks > 1:
+        return settings, None
+    tried = [replace(settings, coulomb_cutoff_A=A) for A in _COULOMB_A[settings.engine]]
+    key = content_key({"machine": _machine(), "tuned": _plain(potential, tried)})
+    folder = cache_folder() / "engines"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{key}.json"
+    with FileLock(folder / f"{key}.lock"):
+        if not file.exists():
+            say(f"tuning the Coulomb cut-off of {settings.label}")
+            with tempfile.TemporaryDirectory() as scratch:
+                request = as_request(sample_system(potential), potential, settings)
+                found = probe(request, tried, folder=Path(scratch), seconds=_SECONDS)
+            trials = tuple(trial for trial, _ in found)
+            remembered = Survey(trials=trials, force_errors=(None,) * len(trials))
+            write_whole(file, remembered.model_dump_json(indent=1))
+        remembered = Survey.model_validate_json(file.read_text(encoding="utf-8"))
+    if not remembered.usable:
+        return settings, None
+    fastest = remembered.usable[0]
+    return replace(settings, coulomb_cutoff_A=float(fastest.settings["coulomb_cutoff_A"])), fastest
+
+
+def _machine() -> dict[str, object]:
+    """What the speed of an engine depends on."""
+    versions = {}
+    for name in _NOTE_PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "host": platform.node(),
+        "gpus": list(gpu_names()),
+        "visible": list(gpus()),
+        "packages": versions,
+    }
+
+
+def _plain(potential: Potential, settings: list[EngineSettings]) -> dict[str, object]:
+    return {"potential": potential.key, "settings": [asdict(one) for one in settings]}
