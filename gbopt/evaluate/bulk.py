@@ -17,16 +17,16 @@ from gbopt.analysis.frames import drift_corrected
 from gbopt.analysis.profile import TransportProfile
 from gbopt.analysis.statistics import combine
 from gbopt.analysis.transport import LiTransport
+from gbopt.cache import cache_folder, write_whole
 from gbopt.config import CampaignConfig
 from gbopt.errors import EnvironmentProblem, MDError
-from gbopt.cache import cache_folder, write_whole
 from gbopt.evaluate.energies import inherent_energy
 from gbopt.evaluate.engines import choose_engine, engine_of, fitted
 from gbopt.evaluate.fields import charge_scale, collective_lag_ps, follow_fields, formal_charges
 from gbopt.evaluate.workers import become_worker, in_workers
 from gbopt.geometry.bulk import build_bulk
-from gbopt.md.run import Progress, run_md
 from gbopt.md.protocol import bulk_stages
+from gbopt.md.run import Progress, run_md
 from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.observables import Estimate
 from gbopt.potentials.library import get_potential

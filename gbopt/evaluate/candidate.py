@@ -27,9 +27,9 @@ from gbopt.evaluate.fields import FieldStage, charge_scale, follow_fields
 from gbopt.evaluate.meters import Measured, Meters
 from gbopt.geometry.build import build_bicrystal
 from gbopt.geometry.files import write_structure
-from gbopt.md.run import MDRun, Progress, run_md
 from gbopt.md.engine import EngineSettings
 from gbopt.md.protocol import boundary_stages
+from gbopt.md.run import MDRun, Progress, run_md
 from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.evaluation import (
     BoundaryResult,

@@ -14,13 +14,13 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from gbopt.analysis.energy import BulkEnergies, boundary_energy, decompose
+from gbopt.cache import cache_folder, write_whole
 from gbopt.config import CampaignConfig
 from gbopt.crystal.neighbours import wrap
 from gbopt.crystal.oxides import IONS_PER_UNIT, oxide_phases
-from gbopt.cache import cache_folder, write_whole
 from gbopt.evaluate.engines import relaxing_engine
-from gbopt.md.run import minimum_energy
 from gbopt.md.engine import EngineSettings
+from gbopt.md.run import minimum_energy
 from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.observables import Estimate
 from gbopt.potentials.library import get_potential

@@ -207,8 +207,9 @@ class AseEngine:
         self._done = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))["done"]
         self._pull = None
 
-    def close(self) -> None:
+    def close(self, *, last: bool = False) -> None:
         """See ``Engine``."""
+        del last
         self._atoms.calc = None
 
     def _now(self) -> Pull:

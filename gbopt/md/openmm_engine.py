@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbopt.config import BuckinghamPotential, Potential
-from gbopt.errors import ConfigError, EnvironmentProblem
+from gbopt.errors import ConfigError
 from gbopt.md.engine import EngineSettings, System, Thermo, masses_amu
 from gbopt.md.openmm_platform import load_openmm, start_failure
 from gbopt.md.protocol import Stage

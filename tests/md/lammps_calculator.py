@@ -25,6 +25,8 @@ class LammpsCalculator(Calculator):
     """Energy, forces and stress of a potential, by our own LAMMPS engine."""
 
     implemented_properties = ("energy", "forces", "stress")
+    settings = {}
+    """Changes against the defaults of EngineSettings."""
 
     def __init__(self, potential):
         super().__init__()
@@ -33,7 +35,7 @@ class LammpsCalculator(Calculator):
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
         super().calculate(atoms, properties, system_changes)
         if self._engine is None:
-            self._engine = _engine(self._potential, atoms)
+            self._engine = _engine(self._potential, atoms, self.settings)
         engine = self._engine
         engine.set_cell(atoms.cell.array)
         flat = np.ascontiguousarray(atoms.positions, dtype=np.float64).ravel()
@@ -45,7 +47,7 @@ class LammpsCalculator(Calculator):
         self.results["stress"] = -pressure / _EV_A3_BAR
 
 
-def _engine(potential, atoms):
+def _engine(potential, atoms, changes):
     symbols = atoms.get_chemical_symbols()
     elements = tuple(dict.fromkeys(symbols))
     system = System(
@@ -55,7 +57,7 @@ def _engine(potential, atoms):
         elements=elements,
         core=np.zeros(len(symbols), dtype=bool),
     )
-    settings = EngineSettings(engine="lammps", accuracy=ACCURACY)
+    settings = EngineSettings(engine="lammps", **{"accuracy": ACCURACY, **changes})
     return LammpsEngine(system, potential, settings)
 
 

@@ -9,7 +9,6 @@ from ase import Atoms, units
 from ase.build import bulk
 from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
-from ase.md import nose_hoover_chain
 
 from gbopt.config import AsePotential
 from gbopt.crystal.llzo import tetragonal_cell
@@ -105,7 +104,8 @@ def test_nve_follows_the_trajectory_of_lammps():
 @pytest.mark.parametrize("free", [None, (False, False, True), (True, True, True)])
 def test_chains_follow_the_trajectory_of_ases_own(free):
     """With ASE's count of the degrees of freedom, ion by ion."""
-    if free and not hasattr(nose_hoover_chain, "MaskedMTKNPT"):
+    theirs_of = pytest.importorskip("ase.md.nose_hoover_chain")
+    if free and not hasattr(theirs_of, "MaskedMTKNPT"):
         pytest.skip("this ASE has no barostat for single axes")
     theirs, ours = copper(), copper()
     theirs.calc, ours.calc = EMT(), EMT()
@@ -114,10 +114,10 @@ def test_chains_follow_the_trajectory_of_ases_own(free):
     theirs.set_velocities(start)
     heat = {"temperature_K": 600, "tdamp": 100 * units.fs}
     if free is None:
-        dynamics = nose_hoover_chain.NoseHooverChainNVT(theirs, 2 * units.fs, **heat)
+        dynamics = theirs_of.NoseHooverChainNVT(theirs, 2 * units.fs, **heat)
     else:
         press = {"pressure_au": 0.01, "pdamp": 500 * units.fs, "mask": np.array(free)}
-        dynamics = nose_hoover_chain.MaskedMTKNPT(theirs, 2 * units.fs, **heat, **press)
+        dynamics = theirs_of.MaskedMTKNPT(theirs, 2 * units.fs, **heat, **press)
     dynamics.run(60)
 
     motion = Motion(positions=ours.positions.copy(), velocities=start, cell=ours.cell.array)
@@ -384,14 +384,12 @@ def test_a_free_cell_needs_a_stress(stage):
 
 
 def test_a_position_that_is_no_number_shows_in_the_energy():
-    engine = copper_engine()
-    positions = copper().positions
-    positions[0] = np.nan
-    broken = make_engine(replace(system_of(copper()), positions=positions), COPPER, CPU)
-    broken.begin(replace(NVT, ensemble="npt", free="none"))
-    broken.run(3)
-    assert math.isnan(broken.thermo().energy_eV)
-    assert math.isfinite(engine.thermo().energy_eV)
+    system = system_of(copper())
+    system.positions[0] = np.nan
+    engine = make_engine(system, COPPER, CPU)
+    engine.begin(replace(NVT, ensemble="npt"))
+    engine.run(3)
+    assert math.isnan(engine.thermo().energy_eV)
 
 
 def test_the_version_names_calculator_and_device():
