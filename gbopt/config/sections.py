@@ -115,7 +115,7 @@ class MDConfig(Section):
     coulomb_cutoff_A: CoulombCutoff = "auto"
     """Where the Coulomb sum is split between real and reciprocal space, 6-14 A: speed alone
     depends on it. auto: what is fastest on this machine at pppm_accuracy, measured once."""
-    pppm_accuracy: float = Field(1e-4, ge=1e-8, le=1e-3)
+    pppm_accuracy: float = Field(5e-5, ge=1e-8, le=1e-3)
     """Relative force accuracy of the Coulomb sum (PPPM or PME)."""
 
     @model_validator(mode="after")

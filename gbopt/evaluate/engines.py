@@ -57,15 +57,13 @@ def fitted(structure: Bicrystal, settings: EngineSettings) -> Bicrystal:
             boundaries.
     """
     least_A = settings.least_edge_A
-    # Heights of the cell in plane, not its edges: what lies within the cut-off counts.
-    cell = structure.cell
-    heights = (structure.volume_A3 / (cell[2, 2] * math.hypot(*cell[1, :2])), cell[1, 1])
-    crystal = not structure.boundaries_A
-    if cell[2, 2] < least_A and not crystal:
+    # The cell is in LAMMPS form: its diagonal is what a cut-off is held against.
+    x, y, z = (
+        max(1, math.ceil(least_A / float(width) - 1e-9)) for width in structure.cell.diagonal()
+    )
+    if z > 1 and structure.boundaries_A:
         raise GeometryError(
-            f"the cell is {cell[2, 2]:.1f} A long, {settings.engine} needs {least_A:g} A",
+            f"the cell is {structure.length_A:.1f} A long, {settings.engine} needs {least_A:g} A",
             hint="raise geometry.crystal_A, or set run.engine to lammps",
         )
-    along = [math.ceil(least_A / height - 1e-9) for height in (*heights, float(cell[2, 2]))]
-    counts = [max(1, n) for n in (along if crystal else (*along[:2], 1))]
-    return repeated(structure, (counts[0], counts[1], counts[2]))
+    return repeated(structure, (x, y, z))

@@ -43,6 +43,10 @@ class EngineSettings:
     """Cut-off of the short-ranged terms: part of the model, never tuned."""
     coulomb_cutoff_A: float = 8.5
     """Where the Coulomb sum is split into its two parts: speed alone depends on it."""
+    mesh_order: int = 5
+    """Order of LAMMPS's charge assignment to the mesh of PPPM: speed alone depends on it."""
+    skin_A: float = 1.0
+    """How far beyond the cut-off LAMMPS lists neighbours: speed alone depends on it."""
     seed: int = 0
     """Seed of random forces, where the thermostat has such."""
     accuracy: float = 1e-4

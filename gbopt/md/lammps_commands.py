@@ -8,8 +8,6 @@ from gbopt.md.engine import EngineSettings
 from gbopt.md.protocol import BAROSTAT_PS, THERMOSTAT_PS, Stage
 from gbopt.units import ATM_BAR
 
-SKIN_A = 1.0
-
 
 class Units(NamedTuple):
     """What LAMMPS's units are in ours."""
@@ -47,16 +45,16 @@ def start_arguments(settings: EngineSettings) -> list[str]:
     }[settings.accelerator]
 
 
-def header_lines(units: str, timestep_ps: float, thermo_steps: int) -> list[str]:
+def header_lines(units: str, settings: EngineSettings, thermo_steps: int) -> list[str]:
     """Commands before the box is made."""
     return [
         f"units {units}",
         "atom_style charge",
         "atom_modify map array",
         "boundary p p p",
-        f"neighbor {SKIN_A} bin",
+        f"neighbor {settings.skin_A} bin",
         "neigh_modify every 1 delay 0 check yes",
-        f"timestep {timestep_ps / UNITS[units].ps:.12g}",
+        f"timestep {settings.timestep_ps / UNITS[units].ps:.12g}",
         f"thermo {thermo_steps}",
         "thermo_modify norm no",
     ]

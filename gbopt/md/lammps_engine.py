@@ -52,7 +52,7 @@ class LammpsEngine:
         self._first_step = 0
         self._stage: Stage | None = None
         self._started = self._evaluated = False
-        self._lmp.commands_list(header_lines(self._units, settings.timestep_ps, _THERMO_STEPS))
+        self._lmp.commands_list(header_lines(self._units, settings, _THERMO_STEPS))
         self._make_box()
         self._interact()
 
@@ -91,6 +91,7 @@ class LammpsEngine:
                 coulomb_cutoff_A=settings.coulomb_cutoff_A,
                 accuracy=settings.accuracy,
                 kspace=self._kspace,
+                mesh_order=settings.mesh_order,
             )
         )
 
@@ -122,6 +123,7 @@ class LammpsEngine:
         """See ``Engine``."""
         assert self._stage is not None  # noqa: S101
         self._lmp.commands_list(teardown_lines(self._stage))
+        self._stage = None
 
     def thermo(self) -> Thermo:
         """See ``Engine``."""
@@ -167,7 +169,12 @@ class LammpsEngine:
     def forces(self) -> NDArray[np.float64]:
         """See ``Engine``."""
         self._evaluate()
-        return self._gather("f") * UNITS[self._units].eV
+        forces = self._gather("f") * UNITS[self._units].eV
+        if self._stage is not None and self._stage.field_V_A:
+            known = self._potential.charges_e
+            charges = np.array([known.get(name, 0.0) for name in self._system.elements])
+            forces[:, 2] -= charges[self._system.species] * self._stage.field_V_A
+        return forces
 
     def _gather(self, name: str) -> NDArray[np.float64]:
         flat = np.frombuffer(self._lmp.gather_atoms(name, 1, 3), dtype=np.float64)
@@ -188,7 +195,7 @@ class LammpsEngine:
         self._lmp.command("clear")
         self._started = self._evaluated = False
         # Header and potential anew: a restart file holds neither the skin nor every style.
-        header = header_lines(self._units, self._settings.timestep_ps, _THERMO_STEPS)
+        header = header_lines(self._units, self._settings, _THERMO_STEPS)
         self._lmp.commands_list(header)
         self._lmp.command(f"read_restart {quoted(str(file))}")
         self._lmp.commands_list([f"timestep {self._settings.timestep_ps / UNITS[self._units].ps}"])

@@ -27,7 +27,7 @@ from gbopt.md.protocol import Stage
 from gbopt.md.request import Request, read_request
 
 _TRIALS, _FOUND, _FORCES = "trials.json", "found.jsonl", "forces-{}.npy"
-_WARM_UP, _BATCH = 20, 10
+_WARM_UP, _BATCH, _SLOW_S, _LEAST_BURSTS = 20, 10, 0.3, 3
 _TEMPERATURE_K = 1100.0
 _TIMEOUT_S = 180.0
 _BARRIER_S = 90.0
@@ -72,6 +72,7 @@ def probe(
     folder: Path,
     seconds: float,
     together: int = 1,
+    race: bool = False,
     timeout_s: float = _TIMEOUT_S,
 ) -> list[tuple[Trial, NDArray[np.float64] | None]]:
     """Try settings one after another in one process; return what came and the forces, eV/A.
@@ -82,6 +83,7 @@ def probe(
         folder: an empty folder to work in.
         seconds: how long each is timed; 0: forces alone.
         together: how many such processes, in folders of one folder, are to be timed side by side.
+        race: time them in turns, a burst each, so that a machine that slows down slows all alike.
         timeout_s: time that one of them may take before the process is given up.
     """
     request.write(folder)
@@ -90,6 +92,7 @@ def probe(
             {
                 "seconds": seconds,
                 "together": together,
+                "race": race,
                 "settings": [asdict(trial) for trial in trials],
             }
         )
@@ -136,14 +139,23 @@ def main() -> None:
     folder = Path(sys.argv[1])
     request = read_request(folder)
     asked = json.loads((folder / _TRIALS).read_text(encoding="utf-8"))
-    for index, settings in enumerate(asked["settings"]):
-        one = replace(request, settings=EngineSettings(**settings))
+    every = [EngineSettings(**settings) for settings in asked["settings"]]
+    if asked["race"]:
+        for trial in _race(request, every, asked["seconds"]):
+            _write(folder, trial)
+        return
+    for index, settings in enumerate(every):
+        one = replace(request, settings=settings)
         ready = _wait_for_all(folder.parent, asked["together"]) if asked["together"] > 1 else _go
         trial, forces = _try(one, asked["seconds"], ready)
         if forces is not None:
             np.save(folder / _FORCES.format(index), forces)
-        with (folder / _FOUND).open("a", encoding="utf-8") as found:
-            found.write(trial.model_dump_json() + "\n")
+        _write(folder, trial)
+
+
+def _write(folder: Path, trial: Trial) -> None:
+    with (folder / _FOUND).open("a", encoding="utf-8") as found:
+        found.write(trial.model_dump_json() + "\n")
 
 
 def _try(
@@ -189,17 +201,39 @@ def _wait_for_all(folder: Path, count: int) -> Callable[[], None]:
     return ready
 
 
-def steps_per_second(engine: Engine, seconds: float, ready: Callable[[], None] = _go) -> float:
-    """Time NVT steps at 1100 K, at least for so many seconds.
+def _race(request: Request, every: list[EngineSettings], seconds: float) -> list[Trial]:
+    """Time engines in turns; the median burst of each counts."""
+    engines = [make_engine(request.system, request.potential, settings) for settings in every]
+    for engine in engines:
+        _warm(engine)
+    bursts: list[list[float]] = [[] for _ in engines]
+    end = time.perf_counter() + seconds * len(engines)
+    while time.perf_counter() < end or len(bursts[0]) < _LEAST_BURSTS:
+        for engine, spent in zip(engines, bursts, strict=True):
+            started = time.perf_counter()
+            engine.run(_BATCH)
+            engine.thermo()
+            spent.append(time.perf_counter() - started)
+    return [
+        Trial(
+            settings=asdict(settings),
+            works=True,
+            version=engine.version,
+            n_ions=len(request.system.species),
+            steps_per_s=_BATCH / float(np.median(spent)),
+        )
+        for engine, settings, spent in zip(engines, every, bursts, strict=True)
+    ]
 
-    Args:
-        engine: with the structure to run.
-        seconds: how long to measure.
-        ready: called between warming up and measuring.
-    """
-    relax = Stage(name="relax", kind="minimise", steps=_WARM_UP, max_move_A=0.05)
-    engine.begin(relax)
-    engine.minimise(relax.steps)
+
+def _warm(engine: Engine) -> int:
+    """Relax a little, begin NVT at 1100 K and run some steps; return how many."""
+    started = time.perf_counter()
+    engine.forces()
+    # A learned potential on one core takes a second for a step: it is not kept warming up.
+    warm_up = _WARM_UP if agreed(engine, int(time.perf_counter() - started < _SLOW_S)) else 1
+    engine.begin(Stage(name="relax", kind="minimise", steps=warm_up, max_move_A=0.05))
+    engine.minimise(warm_up)
     engine.end()
     engine.begin(
         Stage(
@@ -211,16 +245,28 @@ def steps_per_second(engine: Engine, seconds: float, ready: Callable[[], None] =
             velocity_seed=1,
         )
     )
-    engine.run(_WARM_UP)
+    engine.run(warm_up)
     engine.thermo()
+    return warm_up
+
+
+def steps_per_second(engine: Engine, seconds: float, ready: Callable[[], None] = _go) -> float:
+    """Time NVT steps at 1100 K, at least for so many seconds.
+
+    Args:
+        engine: with the structure to run.
+        seconds: how long to measure.
+        ready: called between warming up and measuring.
+    """
+    warm_up = _warm(engine)
     ready()
-    steps, batch, spent, started = 0, _BATCH, 0.0, time.perf_counter()
+    steps, batch, spent, started = 0, min(_BATCH, warm_up), 0.0, time.perf_counter()
     while batch:
         engine.run(batch)
         engine.thermo()  # a GPU has done its steps when it must answer
         steps += batch
         spent = time.perf_counter() - started
-        longer = max(_BATCH, min(2 * batch, int(0.25 * steps * seconds / spent)))
+        longer = max(1, min(2 * batch, int(0.25 * steps * seconds / spent)))
         batch = agreed(engine, longer if spent < seconds else 0)
     engine.end()
     return steps / spent

@@ -36,7 +36,11 @@ from gbopt.provenance import content_key
 _SECONDS = 0.5
 # Two codes of the same force accuracy differ by some 5e-4 of the rms force at 1e-4.
 _FORCES_AGREE = 5e-3
-_COULOMB_A = {"lammps": (7.0, 8.0, 9.0, 10.0), "openmm": (8.5, 10.0)}
+# Real-space cut-offs, A, and orders of the mesh that may be fastest at a given accuracy.
+_SPLITS: dict[str, tuple[tuple[float, int], ...]] = {
+    "lammps": ((8.0, 7), (8.5, 6), (8.5, 7), (9.0, 6), (9.0, 7), (10.0, 5)),
+    "openmm": ((8.5, 5), (10.0, 5)),
+}
 _DEFAULT_COULOMB_A = 8.5
 _NOTE_PACKAGES = ("lammps", "openmm", "nep-adapters", "chgnet", "torch")
 
@@ -239,7 +243,8 @@ def _tuned(
     """The settings with the fastest Coulomb cut-off at the same accuracy, and how fast that is."""
     if md.coulomb_cutoff_A != "auto" or potential.kind != "buckingham" or settings.ranks > 1:
         return settings, None
-    tried = [replace(settings, coulomb_cutoff_A=A) for A in _COULOMB_A[settings.engine]]
+    splits = _SPLITS[settings.engine]
+    tried = [replace(settings, coulomb_cutoff_A=A, mesh_order=order) for A, order in splits]
     key = content_key({"machine": _machine(), "tuned": _plain(potential, tried)})
     folder = cache_folder() / "engines"
     folder.mkdir(parents=True, exist_ok=True)
@@ -249,7 +254,7 @@ def _tuned(
             say(f"tuning the Coulomb cut-off of {settings.label}")
             with tempfile.TemporaryDirectory() as scratch:
                 request = as_request(sample_system(potential), potential, settings)
-                found = probe(request, tried, folder=Path(scratch), seconds=_SECONDS)
+                found = probe(request, tried, folder=Path(scratch), seconds=_SECONDS, race=True)
             trials = tuple(trial for trial, _ in found)
             remembered = Survey(trials=trials, force_errors=(None,) * len(trials))
             write_whole(file, remembered.model_dump_json(indent=1))
@@ -257,7 +262,11 @@ def _tuned(
     if not remembered.usable:
         return settings, None
     fastest = remembered.usable[0]
-    return replace(settings, coulomb_cutoff_A=float(fastest.settings["coulomb_cutoff_A"])), fastest
+    best = fastest.engine_settings
+    return (
+        replace(settings, coulomb_cutoff_A=best.coulomb_cutoff_A, mesh_order=best.mesh_order),
+        fastest,
+    )
 
 
 def _machine() -> dict[str, object]:

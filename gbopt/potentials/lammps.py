@@ -15,6 +15,7 @@ def lammps_lines(
     coulomb_cutoff_A: float,
     accuracy: float,
     kspace: str = "pppm",
+    mesh_order: int = 5,
 ) -> list[str]:
     """Commands that define the interaction, masses aside.
 
@@ -24,6 +25,7 @@ def lammps_lines(
         coulomb_cutoff_A: real-space cut-off of the Coulomb sum, A.
         accuracy: relative force accuracy of the sum in reciprocal space.
         kspace: its style; ``ewald`` for references.
+        mesh_order: order of the charge assignment to the mesh of ``pppm``.
     """
     types = potential.elements
     lines = [
@@ -40,7 +42,8 @@ def lammps_lines(
     for pair, term in potential.pairs.items():
         first, second = sorted(types.index(name) + 1 for name in pair.split("-"))
         lines.append(f"pair_coeff {first} {second} {term.A_eV} {term.rho_A} {term.C_eV_A6}")
-    return [*lines, f"kspace_style {kspace} {accuracy}"]
+    lines.append(f"kspace_style {kspace} {accuracy}")
+    return lines if kspace == "ewald" else [*lines, f"kspace_modify order {mesh_order}"]
 
 
 def _with_paths(line: str, places: dict[str, str]) -> str:

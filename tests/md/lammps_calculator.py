@@ -25,17 +25,16 @@ class LammpsCalculator(Calculator):
     """Energy, forces and stress of a potential, by our own LAMMPS engine."""
 
     implemented_properties = ("energy", "forces", "stress")
-    settings = {}
-    """Changes against the defaults of EngineSettings."""
 
-    def __init__(self, potential):
+    def __init__(self, potential, **settings):
+        """``settings``: changes against the defaults of EngineSettings."""
         super().__init__()
-        self._potential, self._engine = potential, None
+        self._potential, self._settings, self._engine = potential, settings, None
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
         super().calculate(atoms, properties, system_changes)
         if self._engine is None:
-            self._engine = _engine(self._potential, atoms, self.settings)
+            self._engine = _engine(self._potential, atoms, self._settings)
         engine = self._engine
         engine.set_cell(atoms.cell.array)
         flat = np.ascontiguousarray(atoms.positions, dtype=np.float64).ravel()

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import psutil
@@ -12,16 +13,35 @@ from gbopt.config import FieldConfig
 from gbopt.crystal.neighbours import pairs_within, wrap
 from gbopt.errors import EnvironmentProblem, MDError
 from gbopt.geometry.bulk import build_bulk
-from gbopt.md.run import run_md
+from gbopt.md.engine import EngineSettings
 from gbopt.md.protocol import boundary_stages, bulk_stages, frame_steps
+from gbopt.md.run import run_md
 from gbopt.model.bicrystal import ZR, O
 from tests.campaign.harness import without_libmpi
 
+LAMMPS = EngineSettings(engine="lammps", accelerator="omp")
 
-def collect(structure, potential, md, folder, stages=None, on_progress=lambda p: None, stall_s=60):
+
+def collect(
+    structure,
+    potential,
+    md,
+    folder,
+    stages=None,
+    on_progress=lambda p: None,
+    stall_s=60,
+    settings=LAMMPS,
+):
     stages = stages or boundary_stages(md, seed=11)
     with run_md(
-        structure, potential, stages, md, folder=folder, stall_s=stall_s, on_progress=on_progress
+        structure,
+        potential,
+        stages,
+        md,
+        settings=settings,
+        folder=folder,
+        stall_s=stall_s,
+        on_progress=on_progress,
     ) as run:
         trajectory = run.trajectory()
         frames = [frame.copy() for frame in trajectory.frames]
@@ -119,17 +139,16 @@ def test_the_same_seed_gives_the_same_trajectory(potential, short_md, tmp_path):
 
 def test_nve_energy_is_conserved(potential, short_md, tmp_path):
     """Two fs keeps the energy of hot LLZO: drift below 1 meV per ion and ps."""
-    md = short_md.model_copy(update={"pppm_accuracy": 1e-5})
+    md = short_md
     bulk = build_bulk(1, 13.185, 0)
     minimise, npt, _, production = bulk_stages(md, npt_ps=0.3, production_ps=1.0, seed=2)
-    from dataclasses import replace
-
-    nve = replace(production, setup=("fix stage all nve",))
+    nve = replace(production, ensemble="nve")
     with run_md(
         bulk,
         potential,
         (minimise, npt, nve),
         md,
+        settings=replace(LAMMPS, accuracy=1e-5),
         folder=tmp_path,
         stall_s=60,
         on_progress=lambda p: None,
@@ -207,10 +226,18 @@ def test_missing_libmpi_is_an_environment_problem(
 def test_request_says_what_was_run(small_boundary, potential, short_md, tmp_path):
     collect(small_boundary, potential, short_md, tmp_path)
     request = json.loads((tmp_path / "request.json").read_text())
-    assert "pair_coeff 1 4 632.1018 0.2906 0.0" in request["potential"]
+    assert request["potential"]["pairs"]["Li-O"] == {
+        "A_eV": 632.1018,
+        "rho_A": 0.2906,
+        "C_eV_A6": 0.0,
+    }
+    assert request["settings"]["accelerator"] == "omp"
     assert request["frame_steps"] == frame_steps(short_md) == 10
     npt = next(s for s in request["stages"] if s["name"] == "npt")
-    assert any("z 1.01325 1.01325" in line for line in npt["setup"])
+    assert (npt["free"], npt["pressure_bar"]) == ("normal", pytest.approx(1.01325))
+    log = (tmp_path / "lammps.log").read_text()
+    assert "pair_coeff 1 4 632.1018 0.2906 0.0" in log
+    assert "z 1.01325 1.01325" in log
 
 
 def test_a_field_drives_lithium_along_the_normal(potential, short_md, tmp_path):
@@ -218,13 +245,14 @@ def test_a_field_drives_lithium_along_the_normal(potential, short_md, tmp_path):
     field = FieldConfig(fields_V_A=(0.15,), run_ps=1.0)
     bulk = build_bulk(1, 13.185, 0)
     stages = bulk_stages(short_md, npt_ps=0.4, production_ps=1.0, seed=5, field=field)
-    charge = np.array(potential.charges_e)[bulk.species]
+    charge = np.array([potential.charges_e[name] for name in bulk.elements])[bulk.species]
     drift = []
     with run_md(
         bulk,
         potential,
         stages,
         short_md,
+        settings=LAMMPS,
         folder=tmp_path,
         stall_s=60,
         on_progress=lambda p: None,
