@@ -7,7 +7,9 @@ two together again.
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +21,10 @@ from gbopt.errors import RunFolderError
 from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
 from gbopt.evaluate.candidate import Job, evaluate
+from gbopt.evaluate.engines import BEFORE_THE_CHOICE, choose_engine, pin, pinned_engine
+from gbopt.md.engine import EngineSettings
 from gbopt.md.run import Progress
+from gbopt.md.select import Choice
 from gbopt.model.evaluation import Evaluation, Status
 from gbopt.model.spec import GBSpec
 from gbopt.provenance import derive_seed
@@ -43,6 +48,7 @@ from gbopt.store.study import (
 FAILURES_IN_A_ROW = 5
 _TRIAL_BRANCH = 1
 BULK = "bulk.json"
+ENGINE = "engine.json"
 
 
 @dataclass
@@ -131,6 +137,7 @@ class Campaign:
             return own
         reference = bulk_reference(
             self.config.in_search(),
+            self.engine().settings,
             workers=self.config.run.workers,
             on_progress=lambda text: self.folder.note("bulk", message=text),
         )
@@ -232,7 +239,30 @@ class Campaign:
         spec = GBSpec.model_validate(record.attributes["spec"])
         return self.folder.trial_folder(record.number, spec.key)
 
-    def evaluate(self, job: Job, bulk: BulkReference, slot: int = 0) -> Evaluation:
+    def engine(self, say: Callable[[str], None] = lambda _: None) -> Choice:
+        """The engine that this campaign runs on here.
+
+        It is pinned in the run folder when it first runs: a search over figures of two engines, or
+        energies of one taken from those of another, would be of neither.
+
+        Args:
+            say: called with a line of text where something has to be tried first.
+
+        Raises:
+            ConfigError: the engine that is asked for cannot run the potential.
+            EnvironmentProblem: nothing here can, or not the engine that it was begun with.
+        """
+        file = self.folder.path / ENGINE
+        begun = bool(self.folder.evaluations()) or read_bulk(self.folder) is not None
+        if file.exists():
+            return pinned_engine(self.config, json.loads(file.read_text(encoding="utf-8")), say)
+        if begun:  # before engines could be chosen
+            return pinned_engine(self.config, BEFORE_THE_CHOICE, say)
+        chosen = choose_engine(self.config, say)
+        write_atomic(file, json.dumps(pin(chosen.settings), indent=1))
+        return chosen
+
+    def evaluate(self, job: Job, bulk: BulkReference, settings: EngineSettings) -> Evaluation:
         """Evaluate a trial; its record is on disk when this returns."""
         folder = self.folder.trial_folder(job.number, job.spec.key)
         progress = ProgressFile(folder, trial=job.number, label=job.spec.label)
@@ -241,7 +271,9 @@ class Campaign:
             progress.write(now.stage, now.step, now.steps)
 
         config = self.config.in_search()
-        evaluation = evaluate(job, config, bulk, folder=folder, on_progress=report, slot=slot)
+        evaluation = evaluate(
+            job, config, bulk, settings=settings, folder=folder, on_progress=report
+        )
         write_atomic(folder / EVALUATION, evaluation.model_dump_json(indent=1))
         return evaluation
 

@@ -21,7 +21,9 @@ from gbopt.config import CampaignConfig
 from gbopt.errors import RunFolderError
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
 from gbopt.evaluate.candidate import Job, evaluate
-from gbopt.evaluate.workers import become_worker, in_workers
+from gbopt.evaluate.engines import on_its_gpu
+from gbopt.evaluate.workers import become_worker, in_workers, place
+from gbopt.md.engine import EngineSettings
 from gbopt.md.run import Progress
 from gbopt.model.evaluation import Evaluation
 from gbopt.model.spec import GBSpec
@@ -124,11 +126,13 @@ def confirm(campaign: Campaign) -> list[tuple[Rung, Evaluation]]:
         campaign.folder.note("confirming", message=text)
 
     with campaign.folder.exclusive(), gpus_shared(campaign):
+        engine = campaign.engine().settings
         rungs = plan(campaign)
         waiting = [rung for rung in rungs if not (_folder(path, rung) / EVALUATION).exists()]
         bulks = {
             temperature_K: bulk_reference(
                 at_temperature(config, temperature_K),
+                engine,
                 workers=config.run.workers,
                 on_progress=say,
             )
@@ -137,7 +141,9 @@ def confirm(campaign: Campaign) -> list[tuple[Rung, Evaluation]]:
         say(f"{len(waiting)} of {len(rungs)} runs to do in {path / FOLDER}")
         in_workers(
             lambda: [
-                delayed(_run)(str(path), config, rung, bulks[rung.temperature_K], os.getpid())
+                delayed(_run)(
+                    str(path), config, engine, rung, bulks[rung.temperature_K], os.getpid()
+                )
                 for rung in rungs
                 if not (_folder(path, rung) / EVALUATION).exists()
             ],
@@ -161,7 +167,14 @@ def _folder(path: Path, rung: Rung) -> Path:
     return path / FOLDER / rung.name
 
 
-def _run(path: str, config: CampaignConfig, rung: Rung, bulk: BulkReference, main_pid: int) -> None:
+def _run(
+    path: str,
+    config: CampaignConfig,
+    engine: EngineSettings,
+    rung: Rung,
+    bulk: BulkReference,
+    main_pid: int,
+) -> None:
     become_worker(main_pid)
     folder = _folder(Path(path), rung)
     folder.mkdir(parents=True, exist_ok=True)
@@ -169,14 +182,15 @@ def _run(path: str, config: CampaignConfig, rung: Rung, bulk: BulkReference, mai
     with FileLock(folder / ".lock"):
         if (folder / EVALUATION).exists():
             return
-        found = evaluate(
-            rung.job,
-            at_temperature(config, rung.temperature_K),
-            bulk,
-            folder=folder,
-            on_progress=_silent,
-            slot=rung.job.number,
-        )
+        with place(Path(path) / FOLDER, config.run.workers) as slot:
+            found = evaluate(
+                rung.job,
+                at_temperature(config, rung.temperature_K),
+                bulk,
+                settings=on_its_gpu(engine, slot),
+                folder=folder,
+                on_progress=_silent,
+            )
         write_atomic(folder / EVALUATION, found.model_dump_json(indent=1))
     cause = found.failure.cause if found.failure else ""
     RunFolder.open_(Path(path)).note(

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from gbopt.campaign.campaign import Campaign
 from gbopt.errors import RunFolderError
-from gbopt.evaluate.engines import choose_engine
+from gbopt.evaluate.engines import on_its_gpu
 from gbopt.evaluate.workers import become_worker, in_workers
 from gbopt.md.placement import shared_gpus
 from gbopt.model.evaluation import Evaluation
@@ -47,7 +47,7 @@ def run(campaign: Campaign) -> str:
 @contextmanager
 def gpus_shared(campaign: Campaign) -> Iterator[None]:
     """Note which engine runs, and let workers share GPUs while the context lasts."""
-    engine = choose_engine(campaign.config)
+    engine = campaign.engine()
     with shared_gpus(campaign.config.run, engine.settings) as sharing:
         note = f"{engine.why}; {sharing}" if sharing else engine.why
         campaign.folder.note("engine", message=note)
@@ -87,17 +87,18 @@ def worker(
     with FileLock(_worker_lock(Path(path), slot)):
         campaign = Campaign.open_(Path(path))
         bulk = campaign.bulk()
+        settings = on_its_gpu(campaign.engine().settings, slot)
         for number in orphans:
             if deadline is not None and time.time() > deadline:
                 return
             campaign.folder.note("restarted", trial=number)
-            _finish(campaign, campaign.evaluate(campaign.job(number), bulk, slot))
+            _finish(campaign, campaign.evaluate(campaign.job(number), bulk, settings))
         while True:
             with campaign.folder.study_lock():
                 if campaign.stop_reason(deadline, earlier) is not None:
                     return
                 job = campaign.propose()
-            _finish(campaign, campaign.evaluate(job, bulk, slot))
+            _finish(campaign, campaign.evaluate(job, bulk, settings))
 
 
 def _finish(campaign: Campaign, evaluation: Evaluation) -> None:

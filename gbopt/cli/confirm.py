@@ -25,14 +25,15 @@ def confirm(
     """
     from gbopt.campaign import confirm as confirmation
     from gbopt.campaign.campaign import Campaign
-    from gbopt.cli.preflight import require_engine
+    from gbopt.cli.preflight import say
     from gbopt.cli.progress import Display
+    from gbopt.md.placement import require_room
     from gbopt.report.confirmation import summarise
     from gbopt.store.files import write_atomic
 
     campaign = Campaign.recover(run_dir)
     campaign.config = with_workers(campaign.config, workers)
-    require_engine(campaign.config)
+    require_room(campaign.config.run, campaign.engine(say).settings)
     try:
         with Display(campaign.folder.path, plain_to=sys.stderr):
             results = confirmation.confirm(campaign)

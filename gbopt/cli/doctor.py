@@ -81,7 +81,7 @@ def _print_engines(fresh: bool) -> None:
     typer.echo(f"\nengines, {potential.name}, NVT at 1100 K, 1,536 ions")
     tried = candidates(potential, md, run, every=True)
     _print_trials(survey(potential, tried, say=_say, fresh=fresh))
-    chosen = choose(potential, md, run, say=_say)
+    chosen = choose(potential, md, run, say=_say, fresh=fresh)
     typer.echo(f"chosen      {chosen.why}")
     cutoff_A = chosen.settings.coulomb_cutoff_A
     speed = "" if chosen.us_per_ion_step is None else f", {chosen.us_per_ion_step:.2f} us/ion/step"
@@ -171,8 +171,8 @@ def _bench(
             notes = [f"{cell.n_ions} ions: repeated, it is too narrow"] if cell is not found else []
             typer.echo(_line(label, load, settings.timestep_ps, [*notes, *filter(None, [sharing])]))
             if cost and load.trial.works:
-                each_us = 1e6 * count / load.total_steps_per_s / cell.n_ions
-                typer.echo(f"{'':28}the campaign: about {hours(config, each_us):.2g} h")
+                per_ion_us = 1e6 / load.total_steps_per_s / found.n_ions
+                typer.echo(f"{'':28}the campaign: about {hours(config, per_ion_us):.2g} h")
 
 
 def _line(label: str, load: Load, timestep_ps: float, notes: list[str]) -> str:

@@ -26,10 +26,12 @@ Workers = Annotated[
 
 
 def check(file: CampaignFile) -> None:
-    """Check a campaign file, print its space and its cost. Runs no MD."""
+    """Check a campaign file, print its space and its cost. At most engines are timed."""
     from gbopt.cli.preflight import print_preflight
 
-    print_preflight(load_campaign(file))
+    config = load_campaign(file)
+    _require_space(config)
+    print_preflight(config)
 
 
 def run(
@@ -41,12 +43,14 @@ def run(
 ) -> None:
     """Run a campaign in a new run folder."""
     from gbopt.campaign.campaign import Campaign
-    from gbopt.cli.preflight import require_engine
+    from gbopt.cli.preflight import say
+    from gbopt.evaluate.engines import choose_engine
+    from gbopt.md.placement import require_room
 
     text = read_campaign(file)
     config = with_workers(parse_campaign(text, str(file), file.parent), workers)
     _require_space(config)
-    require_engine(config)
+    require_room(config.run, choose_engine(config, say).settings)
     campaign = Campaign.start(out or Path("runs") / config.name, config, text)
     _go(campaign)
 
@@ -61,8 +65,9 @@ def resume(
 ) -> None:
     """Continue a campaign that was interrupted or killed, or give it a larger budget."""
     from gbopt.campaign.campaign import Campaign
-    from gbopt.cli.preflight import require_engine
+    from gbopt.cli.preflight import say
     from gbopt.cli.progress import event_line
+    from gbopt.md.placement import require_room
 
     campaign = Campaign.recover(run_dir)
     last = campaign.folder.events()[-1:]
@@ -73,7 +78,7 @@ def resume(
         campaign.config = campaign.config.model_copy(update={"search": search})
         campaign.folder.change_limits(campaign.config)
     campaign.config = with_workers(campaign.config, workers)
-    require_engine(campaign.config)
+    require_room(campaign.config.run, campaign.engine(say).settings)
     _go(campaign)
 
 
@@ -86,10 +91,12 @@ def with_workers(config: CampaignConfig, workers: int | None) -> CampaignConfig:
 
 
 def _require_space(config: CampaignConfig) -> None:
-    """Refuse a space without boundaries or an unknown potential before a folder is made."""
+    """Refuse a space without boundaries or an unfit potential before a folder is made."""
     from gbopt.campaign.space import GBSpace
+    from gbopt.evaluate.fields import require_driven
 
     _ = GBSpace(config).geometries
+    require_driven(config)
 
 
 def _go(campaign: Campaign) -> None:

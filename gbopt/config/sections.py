@@ -37,7 +37,7 @@ def _coulomb_cutoff(value: object) -> object:
 LammpsAccelerator = Literal["none", "opt", "omp", "intel", "kokkos", "gpu"]
 OpenMMPlatform = Literal["CUDA", "HIP", "OpenCL", "CPU"]
 AseDevice = Literal["cpu", "cuda"]
-Accelerator = Literal["auto"] | LammpsAccelerator | OpenMMPlatform | AseDevice
+Accelerator = Literal["auto", LammpsAccelerator, OpenMMPlatform, AseDevice]
 CoulombCutoff = Annotated[float | Literal["auto"], BeforeValidator(_coulomb_cutoff)]
 
 Angle = Annotated[Degrees, Field(ge=5, le=30)]

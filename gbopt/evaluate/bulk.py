@@ -21,10 +21,11 @@ from gbopt.cache import cache_folder, write_whole
 from gbopt.config import CampaignConfig
 from gbopt.errors import EnvironmentProblem, MDError
 from gbopt.evaluate.energies import inherent_energy
-from gbopt.evaluate.engines import choose_engine, engine_of, fitted
+from gbopt.evaluate.engines import engine_identity, fitted, on_its_gpu
 from gbopt.evaluate.fields import charge_scale, collective_lag_ps, follow_fields, formal_charges
-from gbopt.evaluate.workers import become_worker, in_workers
+from gbopt.evaluate.workers import become_worker, in_workers, place
 from gbopt.geometry.bulk import build_bulk
+from gbopt.md.engine import EngineSettings
 from gbopt.md.protocol import bulk_stages
 from gbopt.md.run import Progress, run_md
 from gbopt.model.bicrystal import Bicrystal
@@ -62,8 +63,8 @@ class BulkReference(BaseModel):
     seconds: float
 
 
-def bulk_key(config: CampaignConfig) -> str:
-    """Content key of the reference that a campaign needs."""
+def bulk_key(config: CampaignConfig, settings: EngineSettings) -> str:
+    """Content key of the reference that a campaign needs with an engine."""
     md = config.md.model_dump(
         include={
             "temperature_K",
@@ -80,7 +81,7 @@ def bulk_key(config: CampaignConfig) -> str:
             "format": BULK_FORMAT,
             "composition": "Li7La3Zr2O12 cubic",
             "potential": get_potential(config.md.potential).key,
-            "engine": choose_engine(config).settings.label,
+            "engine": engine_identity(settings),
             "md": md,
             "bulk": config.bulk.model_dump(),
             "field": config.field.model_dump(),
@@ -91,12 +92,17 @@ def bulk_key(config: CampaignConfig) -> str:
 
 
 def bulk_reference(
-    config: CampaignConfig, *, workers: int, on_progress: Callable[[str], None]
+    config: CampaignConfig,
+    settings: EngineSettings,
+    *,
+    workers: int,
+    on_progress: Callable[[str], None],
 ) -> BulkReference:
     """Return the reference from the cache, or run its replicas and keep it there.
 
     Args:
         config: the campaign.
+        settings: the engine that runs it.
         workers: replicas that may run at once.
         on_progress: called with a line of text when something happens.
 
@@ -104,14 +110,14 @@ def bulk_reference(
         MDError: a replica failed; without a reference no boundary can be judged.
         EnvironmentProblem: the cache cannot be written.
     """
-    key = bulk_key(config)
+    key = bulk_key(config, settings)
     folder = cache_folder() / "bulk" / key
     # Before any lock: a shared cache may be readable only.
     if (cached := _read(folder / "bulk.json")) is not None:
         on_progress(f"bulk reference {key}: from the cache {folder}")
         return cached
     try:
-        return _make(config, folder, workers, on_progress)
+        return _make(config, settings, folder, workers, on_progress)
     except OSError as error:
         raise EnvironmentProblem(
             f"the cache {folder} cannot be written: {error.strerror or error}",
@@ -127,7 +133,11 @@ def _read(file: Path) -> BulkReference | None:
 
 
 def _make(
-    config: CampaignConfig, folder: Path, workers: int, on_progress: Callable[[str], None]
+    config: CampaignConfig,
+    settings: EngineSettings,
+    folder: Path,
+    workers: int,
+    on_progress: Callable[[str], None],
 ) -> BulkReference:
     """Run the replicas while holding the folder; another campaign may have been faster."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -136,7 +146,7 @@ def _make(
         if (cached := _read(folder / "bulk.json")) is not None:
             return cached
         started = time.monotonic()
-        runs = _run_replicas(config, folder, workers, on_progress)
+        runs = _run_replicas(config, settings, folder, workers, on_progress)
         reference = _summarise(config, folder.name, runs, time.monotonic() - started)
         write_whole(folder / "bulk.json", reference.model_dump_json(indent=1))
         return reference
@@ -159,14 +169,18 @@ class Replica(BaseModel):
 
 
 def _run_replicas(
-    config: CampaignConfig, folder: Path, workers: int, on_progress: Callable[[str], None]
+    config: CampaignConfig,
+    settings: EngineSettings,
+    folder: Path,
+    workers: int,
+    on_progress: Callable[[str], None],
 ) -> list[tuple[TransportProfile, Replica]]:
     from joblib import delayed
 
     replicas = config.bulk.replicas
     return in_workers(
         lambda: [
-            delayed(run_replica)(config, folder, replica, os.getpid())
+            delayed(run_replica)(config, settings, folder, replica, workers, os.getpid())
             for replica in range(replicas)
         ],
         min(workers, replicas),
@@ -175,27 +189,33 @@ def _run_replicas(
 
 
 def run_replica(
-    config: CampaignConfig, folder: Path, replica: int, main_pid: int
+    config: CampaignConfig,
+    settings: EngineSettings,
+    folder: Path,
+    replica: int,
+    workers: int,
+    main_pid: int,
 ) -> tuple[TransportProfile, Replica]:
-    """Run one replica, or read it if it has been run. Its number decides its GPU."""
+    """Run one replica, or read it if it has been run."""
     become_worker(main_pid)
     # A replica of a campaign that was killed a moment ago may still be ending.
     with FileLock(folder / f".replica-{replica}.lock"):
         done, meta = folder / f"replica-{replica}.npz", folder / f"replica-{replica}.json"
         if meta.exists():
             return TransportProfile.load(done), Replica.model_validate_json(meta.read_text())
-        profile, found = _simulate_replica(config, folder, replica)
+        with place(folder, workers) as slot:
+            own = on_its_gpu(settings, slot)
+            profile, found = _simulate_replica(config, own, folder, replica)
         profile.save(done)
         write_whole(meta, found.model_dump_json())  # last: it says that all is there
         return profile, found
 
 
 def _simulate_replica(
-    config: CampaignConfig, folder: Path, replica: int
+    config: CampaignConfig, settings: EngineSettings, folder: Path, replica: int
 ) -> tuple[TransportProfile, Replica]:
     potential = get_potential(config.md.potential)
     seed = derive_seed(config.seed, _BULK_BRANCH, replica)
-    settings = engine_of(config, replica)
     crystal = fitted(build_bulk(config.bulk.cells, potential.lattice_A, seed), settings)
     cells = round(float(crystal.cell[0, 0]) / potential.lattice_A)
     stages = bulk_stages(

@@ -22,11 +22,12 @@ from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.agreement import route_flag
 from gbopt.evaluate.bulk import BulkReference
 from gbopt.evaluate.energies import gb_energy, inherent_energy
-from gbopt.evaluate.engines import engine_of, fitted
+from gbopt.evaluate.engines import fitted
 from gbopt.evaluate.fields import FieldStage, charge_scale, follow_fields
 from gbopt.evaluate.meters import Measured, Meters
 from gbopt.geometry.build import build_bicrystal
 from gbopt.geometry.files import write_structure
+from gbopt.md.checkpoint import clear_checkpoints
 from gbopt.md.engine import EngineSettings
 from gbopt.md.protocol import boundary_stages
 from gbopt.md.run import MDRun, Progress, run_md
@@ -93,9 +94,9 @@ def evaluate(
     config: CampaignConfig,
     bulk: BulkReference,
     *,
+    settings: EngineSettings,
     folder: Path,
     on_progress: Callable[[Progress], None],
-    slot: int = 0,
 ) -> Evaluation:
     """Evaluate one boundary.
 
@@ -105,14 +106,14 @@ def evaluate(
         job: the candidate.
         config: the campaign.
         bulk: the reference crystal.
+        settings: the engine that runs it.
         folder: the trial's folder.
         on_progress: called with every report of the MD.
-        slot: number of the worker, which decides its GPU.
 
     Raises:
         EnvironmentProblem: no MD is possible on this machine at all.
     """
-    notes = _Notes(started_utc=_now(), settings=engine_of(config, slot))
+    notes = _Notes(started_utc=_now(), settings=settings)
     folder.mkdir(parents=True, exist_ok=True)
     status, failure = Status.OK, None
     try:
@@ -142,6 +143,7 @@ def evaluate(
             hint="this is a defect of gbopt: report the traceback below",
             log_tail=traceback.format_exc(),
         )
+    clear_checkpoints(folder / "md")  # what was found stands in the record
     return _record(job, config, notes, status, failure)
 
 

@@ -18,7 +18,7 @@ from gbopt.cache import cache_folder, write_whole
 from gbopt.config import CampaignConfig
 from gbopt.crystal.neighbours import wrap
 from gbopt.crystal.oxides import IONS_PER_UNIT, oxide_phases
-from gbopt.evaluate.engines import relaxing_engine
+from gbopt.evaluate.engines import engine_identity, relaxing_engine
 from gbopt.md.engine import EngineSettings
 from gbopt.md.run import minimum_energy
 from gbopt.model.bicrystal import Bicrystal
@@ -103,7 +103,7 @@ def _oxide(name: str, config: CampaignConfig, settings: EngineSettings) -> Estim
         {
             "oxide": name,
             "potential": potential.key,
-            "engine": settings.label,
+            "engine": engine_identity(settings),
             "cutoff_A": config.md.buckingham_cutoff_A,
             "accuracy": config.md.pppm_accuracy,
         }

@@ -14,6 +14,7 @@ from gbopt.analysis.potential import ChargeProfile, FieldRun
 from gbopt.analysis.profile import TransportProfile
 from gbopt.analysis.transport import LiTransport
 from gbopt.config import LAGS_PER_SEGMENT, CampaignConfig
+from gbopt.errors import ConfigError
 from gbopt.md.run import MDRun
 from gbopt.model.bicrystal import FORMAL_CHARGES, LI, SPECIES
 from gbopt.model.observables import Estimate
@@ -50,6 +51,32 @@ def acting_charges(config: CampaignConfig, species: NDArray[np.int8]) -> NDArray
     # A learned potential has none: its ions are driven by their formal charges.
     charges: NDArray[np.float64] = np.array([known.get(name, formal[name]) for name in SPECIES])
     return charges[species]
+
+
+def require_driven(config: CampaignConfig) -> None:
+    """Refuse fields on a potential whose ions they would not drive as they drive formal charges.
+
+    Raises:
+        ConfigError: charges that are missing, vary in time, or are not all scaled alike.
+    """
+    potential = get_potential(config.md.potential)
+    if not config.field.fields_V_A or potential.kind == "ase":
+        return
+    scales = {
+        potential.charges_e.get(name, 0.0) / formal
+        for name, formal in zip(SPECIES, FORMAL_CHARGES, strict=True)
+    }
+    if len({round(scale, 6) for scale in scales}) > 1 or min(scales) <= 0:
+        raise ConfigError(
+            f"field.fields_V_A: the charges of {potential.name} are not the formal ones, nor all "
+            "the same part of them, so a current under a field cannot be counted",
+            hint="leave field.fields_V_A empty",
+        )
+    if potential.kind == "lammps" and any(" qeq/" in line for line in potential.commands):
+        raise ConfigError(
+            f"field.fields_V_A: the charges of {potential.name} vary from step to step",
+            hint="leave field.fields_V_A empty",
+        )
 
 
 def charge_scale(config: CampaignConfig) -> float:

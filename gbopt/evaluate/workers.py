@@ -6,8 +6,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from gbopt.errors import EnvironmentProblem
 
@@ -53,6 +57,28 @@ def become_worker(main_pid: int) -> None:
     # Ctrl-C reaches the whole process group: only the main process answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with, args=(main_pid,), daemon=True).start()
+
+
+@contextmanager
+def place(folder: Path, workers: int) -> Iterator[int]:
+    """Hold one of as many places as there are workers: its number decides the GPU.
+
+    Args:
+        folder: where the locks lie.
+        workers: places.
+    """
+    for slot in range(workers):
+        lock = FileLock(folder / f".place-{slot}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            continue
+        try:
+            yield slot
+        finally:
+            lock.release()
+        return
+    yield 0  # more tasks than places: a worker of an earlier run is still ending
 
 
 def _leave_with(main_pid: int) -> None:

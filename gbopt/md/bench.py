@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from gbopt.config import Potential
 from gbopt.md.engine import EngineSettings, System
+from gbopt.md.placement import device_of
 from gbopt.md.probe import Trial, probe
 from gbopt.md.request import Request
 
@@ -49,7 +51,8 @@ def side_by_side(
 
         def one(index: int) -> Trial:
             folder = Path(scratch) / str(index)
-            found = probe(request, [settings], folder=folder, seconds=seconds, together=replicas)
+            own = replace(settings, device=device_of(index, settings))
+            found = probe(request, [own], folder=folder, seconds=seconds, together=replicas)
             return found[0][0]
 
         trials = list(pool.map(one, range(replicas)))

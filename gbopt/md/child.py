@@ -15,6 +15,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -29,7 +30,7 @@ from gbopt.md.engine import Engine, agreed, make_engine
 from gbopt.md.protocol import Stage
 from gbopt.md.request import Request, read_request
 
-_CHUNK_STEPS = 50
+_CHUNK_STEPS, _CHUNK_S = 50, 20.0
 _BLOCKS = 4
 _ORPHANED = 9
 
@@ -85,6 +86,8 @@ class _Run:
         self.stage = "start"
         self.engine: Engine | None = None
         self.at = Checkpoint()
+        self.chunk_steps = _CHUNK_STEPS
+        """Steps between two reports."""
 
     def send(self, header: dict[str, Any], payload: bytes | None = None) -> None:
         """Write one message."""
@@ -128,8 +131,10 @@ class _Run:
         assert self.engine is not None  # noqa: S101
         done = 0
         while done < stage.steps:
-            count = min(_CHUNK_STEPS, stage.steps - done)
+            count = min(self.chunk_steps, stage.steps - done)
+            started = time.monotonic()
             converged = self.engine.minimise(count)
+            self._pace(started)
             done += count
             self._report(stage, done)
             if converged:
@@ -184,8 +189,10 @@ class _Run:
         saved = done
         while done < steps:
             to_interval = interval - done % interval
-            count = min(_CHUNK_STEPS, to_interval, steps - done)
+            count = min(self.chunk_steps, to_interval, steps - done)
+            started = time.monotonic()
             self.engine.run(count)
+            self._pace(started)
             done += count
             self._report(stage, done)
             if done % interval == 0 and not at_interval(done):
@@ -194,6 +201,12 @@ class _Run:
             if every and done % interval == 0 and done - saved >= every:
                 self.at.done = saved = done
                 self._save()
+
+    def _pace(self, started: float) -> None:
+        """Report more often where steps take seconds: silence is taken for a hang."""
+        assert self.engine is not None  # noqa: S101
+        if agreed(self.engine, int(time.monotonic() - started > _CHUNK_S)):
+            self.chunk_steps = max(1, self.chunk_steps // 4)
 
     def _report(self, stage: Stage, done: int) -> None:
         assert self.engine is not None  # noqa: S101

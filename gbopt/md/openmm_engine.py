@@ -3,14 +3,14 @@
 The Buckingham terms are a custom non-bonded force, the Coulomb sum is OpenMM's particle-mesh
 Ewald, the thermostat is Langevin's in the middle scheme: Nose-Hoover chains of OpenMM wait for the
 GPU in every step. An integrator cannot be exchanged in a context, and a barostat is a force, so
-there is one context for each kind of stage (see ``_Kind``); positions and velocities are handed on.
+there is one context for each kind of stage (see ``Kind``); positions and velocities are handed on.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,33 +19,27 @@ from gbopt.config import BuckinghamPotential, Potential
 from gbopt.errors import ConfigError
 from gbopt.md.engine import EngineSettings, System, Thermo, masses_amu
 from gbopt.md.openmm_platform import load_openmm, start_failure
+from gbopt.md.openmm_system import (
+    FIELD,
+    KJ_MOL,
+    NM,
+    OTHERS,
+    Kind,
+    make_system,
+    random_seed,
+    reduction,
+    require_wide,
+)
 from gbopt.md.protocol import Stage
 from gbopt.md.relax import Relaxation
-from gbopt.provenance import derive_seed
 from gbopt.units import BOLTZMANN_EV_K
 
-_KJ_MOL = 96.48533212331  # of one eV
-_NM = 0.1  # of one A
-_FIELD = "field"
-_FIELD_GROUP, _OTHERS = 1, {0}
-_BAROSTAT_STEPS = 10
-# Random forces push the whole cell about; at this interval it moves by nothing that counts.
-_MOMENTUM_STEPS = 10
 # Friction of the thermostat. That of Li with its lattice, kT/(m D), is some 500/ps at 1100 K, so
 # what 1/ps does to a diffusivity is lost in its error; where no figure is taken, heat that cores
 # release is better carried off fast.
 _FRICTION_PER_PS = {"minimise": 10.0, "dynamics": 10.0, "production": 1.0}
-# OpenMM's tolerance is on the error of either part of the sum; at half of LAMMPS's accuracy the
-# rms error of the forces is the same (measured: 5.2e-5 against 4.5e-5 at 1e-4).
-_TOLERANCE_PER_ACCURACY = 0.5
 
-
-class _Kind(NamedTuple):
-    """What a context is made for."""
-
-    ensemble: str
-    free: str = "none"
-    core_only: bool = False
+_PLAIN = Kind("nvt")
 
 
 class OpenMMEngine:
@@ -55,10 +49,10 @@ class OpenMMEngine:
         assert isinstance(potential, BuckinghamPotential)  # noqa: S101 - make_engine saw to it
         self._mm: Any = load_openmm()
         self._system, self._potential, self._settings = system, potential, settings
-        self._to_reduced = _reduction(system.cell)
-        _require_wide(self._to_reduced @ system.cell, settings)
-        self._contexts: dict[_Kind, Any] = {}
-        self._kind = _Kind("nvt")
+        self._to_reduced = reduction(system.cell)
+        require_wide(self._to_reduced @ system.cell, settings)
+        self._contexts: dict[Kind, Any] = {}
+        self._kind = _PLAIN
         self._stage: Stage | None = None
         self._done = 0
         self._relaxation: Relaxation | None = None
@@ -83,12 +77,13 @@ class OpenMMEngine:
                     "run.engine: openmm cannot relax the cell of a minimisation",
                     hint="leave run.engine at auto: LAMMPS does it",
                 )
+            self._hand_on(_PLAIN)
             return
-        wanted = _Kind(stage.ensemble, stage.free, stage.core_only)
+        wanted = Kind(stage.ensemble, stage.free, stage.core_only)
         if wanted != self._kind:
             self._hand_on(wanted)
         context = self._context
-        context.setParameter(_FIELD, stage.field_V_A * _KJ_MOL / _NM)
+        context.setParameter(FIELD, stage.field_V_A * KJ_MOL / NM)
         if stage.ensemble != "nve":
             context.getIntegrator().setFriction(_FRICTION_PER_PS[stage.kind])
         if fresh and stage.velocity_seed is not None:
@@ -122,21 +117,21 @@ class OpenMMEngine:
 
     def end(self) -> None:
         """See ``Engine``."""
-        self._context.setParameter(_FIELD, 0.0)
+        self._context.setParameter(FIELD, 0.0)
 
     def _energy_and_forces(
         self, positions: NDArray[np.float64]
     ) -> tuple[float, NDArray[np.float64]]:
         self._set_positions(positions)
-        state = self._context.getState(energy=True, forces=True, groups=_OTHERS)
+        state = self._context.getState(energy=True, forces=True, groups=OTHERS)
         return _energy_eV(state), _forces_eV_A(state)
 
     # -- what is asked for --------------------------------------------------------------------
 
     def thermo(self) -> Thermo:
         """See ``Engine``."""
-        state = self._context.getState(energy=True, groups=_OTHERS)
-        kinetic_eV = _plain(state.getKineticEnergy()) / _KJ_MOL
+        state = self._context.getState(energy=True, groups=OTHERS)
+        kinetic_eV = _plain(state.getKineticEnergy()) / KJ_MOL
         degrees = 3 * self._moving - 3
         return Thermo(2 * kinetic_eV / (degrees * BOLTZMANN_EV_K), _energy_eV(state))
 
@@ -146,18 +141,20 @@ class OpenMMEngine:
 
     def pressure_bar(self) -> float:
         """See ``Engine``."""
-        self._hand_on(_Kind("npt", "all"))  # only a barostat can be asked
+        kind = self._kind
+        self._hand_on(Kind("npt", "all"))  # only a barostat can be asked
         barostat = next(
             force
             for force in self._context.getSystem().getForces()
             if isinstance(force, self._mm.MonteCarloAnisotropicBarostat)
         )
         axes = barostat.computeCurrentPressure(self._context)
+        self._hand_on(kind)
         return float(np.mean(axes.value_in_unit(self._mm.unit.bar)))
 
     def cell(self) -> NDArray[np.float64]:
         """See ``Engine``."""
-        vectors = _plain(self._context.getState().getPeriodicBoxVectors(asNumpy=True)) / _NM
+        vectors = _plain(self._context.getState().getPeriodicBoxVectors(asNumpy=True)) / NM
         cell: NDArray[np.float64] = np.linalg.inv(self._to_reduced) @ np.asarray(vectors)
         return cell
 
@@ -170,16 +167,16 @@ class OpenMMEngine:
     def positions(self) -> NDArray[np.float64]:
         """See ``Engine``."""
         state = self._context.getState(positions=True)
-        return np.asarray(_plain(state.getPositions(asNumpy=True)), dtype=np.float64) / _NM
+        return np.asarray(_plain(state.getPositions(asNumpy=True)), dtype=np.float64) / NM
 
     def velocities(self) -> NDArray[np.float64]:
         """See ``Engine``."""
         state = self._context.getState(velocities=True)
-        return np.asarray(_plain(state.getVelocities(asNumpy=True)), dtype=np.float64) / _NM
+        return np.asarray(_plain(state.getVelocities(asNumpy=True)), dtype=np.float64) / NM
 
     def forces(self) -> NDArray[np.float64]:
         """See ``Engine``."""
-        return _forces_eV_A(self._context.getState(forces=True, groups=_OTHERS))
+        return _forces_eV_A(self._context.getState(forces=True, groups=OTHERS))
 
     def save(self, file: Path) -> None:
         """See ``Engine``."""
@@ -196,7 +193,7 @@ class OpenMMEngine:
     def load(self, file: Path) -> None:
         """See ``Engine``. On another device the random forces are others from here on."""
         beside = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
-        self._use(_Kind(*beside["kind"]))
+        self._use(Kind(*beside["kind"]))
         self._done = beside["done"]
         try:
             self._context.loadCheckpoint(file.read_bytes())
@@ -204,7 +201,7 @@ class OpenMMEngine:
             state = np.load(file.with_suffix(".npz"))
             self._set_box(state["cell"])
             self._set_positions(state["positions"])
-            self._context.setVelocities(state["velocities"] * _NM)
+            self._context.setVelocities(state["velocities"] * NM)
 
     def close(self, *, last: bool = False) -> None:
         """See ``Engine``."""
@@ -217,7 +214,7 @@ class OpenMMEngine:
     def _context(self) -> Any:
         return self._contexts[self._kind]
 
-    def _hand_on(self, kind: _Kind) -> None:
+    def _hand_on(self, kind: Kind) -> None:
         """Go on in the context of another kind."""
         if kind == self._kind:
             return
@@ -225,18 +222,20 @@ class OpenMMEngine:
         self._use(kind)
         self._set_box(cell)
         self._set_positions(positions)
-        self._context.setVelocities(velocities * _NM)
+        self._context.setVelocities(velocities * NM)
 
-    def _use(self, kind: _Kind) -> None:
+    def _use(self, kind: Kind) -> None:
         self._kind = kind
         if kind not in self._contexts:
+            # Two at most, the plain one and another: each holds memory of the GPU.
+            self._contexts = {k: c for k, c in self._contexts.items() if k == _PLAIN}
             self._contexts[kind] = self._make_context(kind)
 
     def _set_positions(self, positions: NDArray[np.float64]) -> None:
-        self._context.setPositions(positions * _NM)
+        self._context.setPositions(positions * NM)
 
     def _set_box(self, cell: NDArray[np.float64]) -> None:
-        self._context.setPeriodicBoxVectors(*(self._to_reduced @ cell * _NM))
+        self._context.setPeriodicBoxVectors(*(self._to_reduced @ cell * NM))
 
     def _draw_velocities(self, stage: Stage) -> None:
         """Maxwell-Boltzmann, without total momentum, scaled to exactly the temperature."""
@@ -247,19 +246,20 @@ class OpenMMEngine:
         drawn -= (masses * drawn).sum(axis=0) / masses.sum()
         velocities = np.zeros((len(moves), 3))
         velocities[moves] = drawn
-        self._context.setVelocities(velocities * _NM)
+        self._context.setVelocities(velocities * NM)
         now_K = self.thermo().temperature_K
-        self._context.setVelocities(velocities * np.sqrt(stage.start_K / now_K) * _NM)
+        self._context.setVelocities(velocities * np.sqrt(stage.start_K / now_K) * NM)
 
-    def _make_context(self, kind: _Kind) -> Any:
+    def _make_context(self, kind: Kind) -> Any:
         settings = self._settings
-        system = self._make_system(kind)
+        box_nm = self._to_reduced @ self._cell * NM
+        system = make_system(self._mm, self._system, self._potential, settings, box_nm, kind)
         step_ps = settings.timestep_ps
         if kind.ensemble == "nve":
             integrator = self._mm.VerletIntegrator(step_ps)
         else:
             integrator = self._mm.LangevinMiddleIntegrator(300.0, 1.0, step_ps)
-            integrator.setRandomNumberSeed(_seed(settings.seed, 1))
+            integrator.setRandomNumberSeed(random_seed(settings.seed, 1))
         properties: dict[str, str] = {"Precision": settings.precision}
         if settings.accelerator == "CPU":
             properties = {"Threads": str(settings.threads)}
@@ -267,100 +267,11 @@ class OpenMMEngine:
             platform = self._mm.Platform.getPlatformByName(settings.accelerator)
             context = self._mm.Context(system, integrator, platform, properties)
         except self._mm.OpenMMException as error:
+            if self._contexts:  # it works here; this run met a limit, such as memory
+                raise
             raise start_failure(settings.accelerator, str(error)) from None
-        context.setPositions(self._positions * _NM)
+        context.setPositions(self._positions * NM)
         return context
-
-    def _make_system(self, kind: _Kind) -> Any:
-        mm, settings, ions = self._mm, self._settings, self._system
-        system = mm.System()
-        held = ~ions.core if kind.core_only else np.zeros(len(ions.species), dtype=bool)
-        masses = np.array(masses_amu(ions.elements))[ions.species]
-        for mass in np.where(held, 0.0, masses):  # no mass: it does not move
-            system.addParticle(float(mass))
-        system.setDefaultPeriodicBoxVectors(*(self._to_reduced @ self._cell * _NM))
-        cutoff_A = max(settings.buckingham_cutoff_A, settings.coulomb_cutoff_A)
-        charges = np.array([self._potential.charges_e[name] for name in ions.elements])
-        system.addForce(_coulomb(mm, charges[ions.species], cutoff_A, settings.accuracy))
-        range_A, pressed = settings.buckingham_cutoff_A, kind.ensemble == "npt"
-        system.addForce(
-            _buckingham(mm, self._potential, ions, (range_A, cutoff_A), shifted=pressed)
-        )
-        drive = mm.CustomExternalForce(f"-q*{_FIELD}*z")
-        drive.addGlobalParameter(_FIELD, 0.0)
-        drive.addPerParticleParameter("q")
-        for index, charge in enumerate(charges[ions.species]):
-            drive.addParticle(index, [float(charge)])
-        drive.setForceGroup(_FIELD_GROUP)
-        system.addForce(drive)
-        if not kind.core_only:
-            system.addForce(mm.CMMotionRemover(_MOMENTUM_STEPS))
-        if pressed:
-            every = kind.free == "all"
-            barostat = mm.MonteCarloAnisotropicBarostat(
-                mm.Vec3(1.0, 1.0, 1.0), 300.0, every, every, True, _BAROSTAT_STEPS, False
-            )
-            barostat.setRandomNumberSeed(_seed(settings.seed, 2))
-            system.addForce(barostat)
-        return system
-
-
-def _coulomb(mm: Any, charges: NDArray[np.float64], cutoff_A: float, accuracy: float) -> Any:
-    force = mm.NonbondedForce()
-    force.setNonbondedMethod(mm.NonbondedForce.PME)
-    force.setCutoffDistance(cutoff_A * _NM)
-    force.setEwaldErrorTolerance(_TOLERANCE_PER_ACCURACY * accuracy)
-    force.setUseDispersionCorrection(False)
-    for charge in charges:
-        force.addParticle(float(charge), 1.0, 0.0)
-    return force
-
-
-def _buckingham(
-    mm: Any,
-    potential: BuckinghamPotential,
-    ions: System,
-    cutoffs_A: tuple[float, float],
-    *,
-    shifted: bool,
-) -> Any:
-    """The terms, sharply cut as LAMMPS has them.
-
-    A Monte Carlo barostat sees the energy that pairs win or lose where they cross the cut-off
-    (some 300 bar for LLZO at 8.5 A), a virial does not. Shifted to zero there, both agree; the
-    forces are the same.
-    """
-    names, n = ions.elements, len(ions.elements)
-    range_A, cutoff_A = cutoffs_A
-    tables = {key: np.zeros((n, n)) for key in "ABCS"}
-    for pair, term in potential.pairs.items():
-        first, second = pair.split("-")
-        if first not in names or second not in names:
-            continue
-        where = names.index(first), names.index(second)
-        at_cut_eV = term.A_eV * np.exp(-range_A / term.rho_A) - term.C_eV_A6 / range_A**6
-        for i, j in (where, where[::-1]):
-            tables["A"][i, j] = term.A_eV * _KJ_MOL
-            tables["B"][i, j] = 1 / (term.rho_A * _NM)
-            tables["C"][i, j] = term.C_eV_A6 * _KJ_MOL * _NM**6
-            tables["S"][i, j] = at_cut_eV * _KJ_MOL
-    within = f"step({range_A * _NM!r}-r)*" if range_A < cutoff_A else ""
-    shift = "-S(t1,t2)" if shifted else ""
-    force = mm.CustomNonbondedForce(f"{within}(A(t1,t2)*exp(-r*B(t1,t2))-C(t1,t2)/r^6{shift})")
-    for key in "ABCS" if shifted else "ABC":
-        function = mm.Discrete2DFunction(n, n, tables[key].T.ravel().tolist())
-        force.addTabulatedFunction(key, function)
-    force.addPerParticleParameter("t")
-    for kind in ions.species:
-        force.addParticle([float(kind)])
-    force.setNonbondedMethod(mm.CustomNonbondedForce.CutoffPeriodic)
-    force.setCutoffDistance(cutoff_A * _NM)
-    return force
-
-
-def _seed(seed: int, branch: int) -> int:
-    """Seed of one of the random sequences; OpenMM takes 0 for "draw one"."""
-    return 1 + derive_seed(seed, branch) % (2**31 - 2)
 
 
 def _plain(quantity: Any) -> Any:
@@ -371,28 +282,9 @@ def _plain(quantity: Any) -> Any:
 
 
 def _energy_eV(state: Any) -> float:
-    return float(_plain(state.getPotentialEnergy()) / _KJ_MOL)
+    return float(_plain(state.getPotentialEnergy()) / KJ_MOL)
 
 
 def _forces_eV_A(state: Any) -> NDArray[np.float64]:
     forces = _plain(state.getForces(asNumpy=True))
-    return np.asarray(forces, dtype=np.float64) * (_NM / _KJ_MOL)
-
-
-def _reduction(cell: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Integer matrix that brings a cell to OpenMM's reduced form: R @ cell."""
-    a, b, c = np.eye(3)
-    b = b - np.round(cell[1, 0] / cell[0, 0]) * a
-    c = c - np.round(cell[2, 1] / cell[1, 1]) * b
-    c = c - np.round((c @ cell)[0] / cell[0, 0]) * a
-    return np.array([a, b, c])
-
-
-def _require_wide(reduced: NDArray[np.float64], settings: EngineSettings) -> None:
-    narrowest = float(np.diag(reduced).min())
-    if narrowest < settings.least_edge_A:
-        raise ConfigError(
-            f"run.engine: openmm needs cells at least {settings.least_edge_A:g} A wide, twice the "
-            f"cut-off, this one is {narrowest:.2f} A",
-            hint="repeat the cell along its narrow edges, or run it with lammps",
-        )
+    return np.asarray(forces, dtype=np.float64) * (NM / KJ_MOL)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 
 from gbopt.config.sections import RunConfig
 from gbopt.errors import ConfigError
 from gbopt.md.engine import EngineSettings
+from gbopt.md.libmpi import VISIBLE
 
 _QUERY_S = 30
 _MPS_PIPE, _MPS_LOG = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
@@ -31,15 +35,21 @@ def cores() -> int:
 
 def gpus() -> tuple[str, ...]:
     """Number or identifier of every GPU that this process may use, as the driver names them."""
-    for name in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"):
+    for name in VISIBLE:
         if name in os.environ:
             return tuple(part.strip() for part in os.environ[name].split(",") if part.strip())
-    return tuple(str(index) for index in range(len(gpu_names())))
+    return tuple(str(index) for index in range(len(_installed_gpus())))
+
+
+def gpu_names() -> tuple[str, ...]:
+    """Name and driver of every GPU of the machine; empty where this process may use none."""
+    hidden = any(os.environ.get(name, "all").strip() in ("", "-1") for name in VISIBLE)
+    return () if hidden else _installed_gpus()
 
 
 @lru_cache(maxsize=1)
-def gpu_names() -> tuple[str, ...]:
-    """Name and driver of every GPU, by the driver's own tool; empty where there is none."""
+def _installed_gpus() -> tuple[str, ...]:
+    """What the driver's own tool lists."""
     nvidia = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
     amd = ("rocm-smi", "--showproductname", "--csv")
     for command, header in ((nvidia, 0), (amd, 1)):
@@ -79,7 +89,7 @@ def require_room(run: RunConfig, settings: EngineSettings) -> None:
         raise ConfigError(
             f"run.workers = {run.workers}, but {len(gpus())} GPU(s) of {run.workers_per_gpu} "
             f"worker(s) have {places} places",
-            hint="lower run.workers, or raise run.workers_per_gpu",
+            hint='lower run.workers, raise run.workers_per_gpu, or set run.engine = "lammps"',
         )
 
 
@@ -97,24 +107,59 @@ def shared_gpus(run: RunConfig, settings: EngineSettings) -> Iterator[str]:
     if _MPS_PIPE in os.environ or control is None:
         yield "sharing GPUs " + ("through MPS of this environment" if control else "without MPS")
         return
-    with tempfile.TemporaryDirectory(prefix="gbopt-mps-") as folder:
+    with tempfile.TemporaryDirectory(prefix="gbopt-mps-") as folder, _terminable():
         os.environ |= {_MPS_PIPE: folder, _MPS_LOG: folder}
+        failure = _start_mps(control)
+        if failure is not None:
+            _forget_mps()
+            yield f"sharing GPUs without MPS, which does not start: {failure}"
+            return
         try:
-            started = subprocess.run(
-                [control, "-d"], capture_output=True, text=True, timeout=_QUERY_S, check=False
-            )
-            if started.returncode == 0:
-                yield "sharing GPUs through MPS"
-            else:
-                os.environ.pop(_MPS_PIPE)
-                os.environ.pop(_MPS_LOG)
-                why = (started.stderr or started.stdout).strip().splitlines()
-                yield f"sharing GPUs without MPS, which does not start: {why[0] if why else '?'}"
+            yield "sharing GPUs through MPS"
         finally:
-            if _MPS_PIPE in os.environ:
+            # Whatever it says: the error that brought us here must not be lost over it.
+            with suppress(subprocess.SubprocessError, OSError):
                 subprocess.run(
                     [control], input="quit\n", text=True, timeout=_QUERY_S, check=False,
                     capture_output=True,
                 )  # fmt: skip
-            os.environ.pop(_MPS_PIPE, None)
-            os.environ.pop(_MPS_LOG, None)
+            _forget_mps()
+
+
+def _start_mps(control: str) -> str | None:
+    """Start the daemon; return why it does not start, or None."""
+    # It serves every GPU: what a worker may use is the worker's own variable, by the same numbers.
+    every = {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"}
+    try:
+        started = subprocess.run(
+            [control, "-d"],
+            capture_output=True,
+            text=True,
+            timeout=_QUERY_S,
+            check=False,
+            env=every,
+        )
+    except (subprocess.SubprocessError, OSError) as error:
+        return str(error)
+    if started.returncode == 0:
+        return None
+    said = (started.stderr or started.stdout).strip().splitlines()
+    return said[0] if said else f"exit code {started.returncode}"
+
+
+def _forget_mps() -> None:
+    os.environ.pop(_MPS_PIPE, None)
+    os.environ.pop(_MPS_LOG, None)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Turn SIGTERM, which a scheduler sends, into an exit that ends the daemon first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

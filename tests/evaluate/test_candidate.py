@@ -9,6 +9,7 @@ from gbopt.config import parse_campaign
 from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.bulk import bulk_reference
 from gbopt.evaluate.candidate import Job, evaluate
+from gbopt.md.engine import EngineSettings
 from gbopt.model.evaluation import Status
 from gbopt.model.spec import GBSpec
 
@@ -42,6 +43,7 @@ target_dex = {target}
 [run]
 keep_trajectory = true
 """
+ENGINE = EngineSettings(engine="lammps", accelerator="omp", accuracy=5e-5)
 JOB = Job(
     number=0,
     replicate=0,
@@ -56,13 +58,13 @@ def bulk(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GBOPT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         config = parse_campaign(TEXT.format(target=0), "test")
-        return bulk_reference(config, workers=1, on_progress=lambda text: None)
+        return bulk_reference(config, ENGINE, workers=1, on_progress=lambda text: None)
 
 
 def run(folder, bulk, target, best=None):
     config = parse_campaign(TEXT.format(target=target), "test")
     job = dataclasses.replace(JOB, best=best)
-    return evaluate(job, config, bulk, folder=folder, on_progress=lambda p: None)
+    return evaluate(job, config, bulk, settings=ENGINE, folder=folder, on_progress=lambda p: None)
 
 
 def frames(folder):
