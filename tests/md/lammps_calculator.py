@@ -66,3 +66,8 @@ def argon():
 
 def set_c():
     return LammpsCalculator(get_potential("llzo-buckingham-c"))
+
+
+def working_set_c():
+    """Set C at working accuracy."""
+    return LammpsCalculator(get_potential("llzo-buckingham-c"), accuracy=1e-4)

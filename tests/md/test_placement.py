@@ -21,9 +21,9 @@ def _no_gpu(monkeypatch, tmp_path):
     for name in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    placement.gpu_names.cache_clear()
+    placement._installed_gpus.cache_clear()
     yield
-    placement.gpu_names.cache_clear()
+    placement._installed_gpus.cache_clear()
 
 
 @pytest.fixture

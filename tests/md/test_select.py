@@ -14,7 +14,7 @@ from gbopt.md.bench import as_request, side_by_side
 from gbopt.md.engine import EngineSettings
 from gbopt.md.lammps_builds import lammps_accelerators
 from gbopt.md.openmm_platform import start_failure
-from gbopt.md.probe import Trial, probe
+from gbopt.md.probe import probe
 from gbopt.md.sample import sample_system
 from gbopt.model.bicrystal import SPECIES
 from gbopt.potentials.library import get_potential
@@ -96,8 +96,9 @@ def test_openmm_runs_on_the_cpu_where_it_is_asked_for():
     [
         ({"engine": "ase"}, ConfigError, "cannot run the potential llzo-buckingham-c"),
         ({"accelerator": "kokkos"}, EnvironmentProblem, "this machine does not have"),
-        ({"engine": "openmm", "accelerator": "CUDA"}, EnvironmentProblem, "openmm/CUDA"),
-        ({"engine": "lammps", "accelerator": "CPU"}, EnvironmentProblem, "lammps/CPU"),
+        ({"engine": "openmm", "accelerator": "CUDA"}, EnvironmentProblem, "does not have.*CUDA"),
+        ({"engine": "lammps", "accelerator": "CPU"}, ConfigError, "'CPU' is none of lammps"),
+        ({"engine": "openmm", "ranks": 2}, ConfigError, "openmm runs on one rank"),
     ],
 )
 def test_what_cannot_be_had_is_said(run, error, message):
@@ -106,12 +107,32 @@ def test_what_cannot_be_had_is_said(run, error, message):
 
 
 def test_an_engine_whose_forces_differ_is_not_used():
-    good, wrong, slow = (
-        Trial(settings={"engine": "lammps", "accelerator": name}, works=True, steps_per_s=speed)
-        for name, speed in (("kokkos", 500.0), ("gpu", 900.0), ("omp", 100.0))
-    )
-    found = select.Survey(trials=(good, wrong, slow), force_errors=(4e-4, 0.3, None))
-    assert found.usable == [good, slow]
+    """Two per cent off the reference: what a broken driver or package does."""
+    system = sample_system(SET_C, cells=1)
+    reference = select._reference_forces(system, SET_C, [OMP])
+    assert select._try(system, SET_C, OMP, reference).usable
+    found = select._try(system, SET_C, OMP, 1.02 * reference)
+    assert found.usable == []
+    assert "its forces differ from those of plain LAMMPS by 0.02" in found.trials[0].why
+
+
+def test_what_failed_is_tried_again_and_what_worked_is_not(monkeypatch):
+    """A failure may be mended by the next installation."""
+    said = []
+    both = [OMP, EngineSettings(engine="openmm", accelerator="CUDA")]
+    first = select.survey(SET_C, both, say=said.append)
+    assert [trial.works for trial in first.trials] == [True, False]
+    assert first.force_errors[0] < 1e-3
+    select.survey(SET_C, both, say=said.append)
+    assert said == [f"trying {label}" for label in ("lammps/omp", *["openmm/CUDA/double"] * 2)]
+    select.survey(SET_C, both[:1], say=said.append, fresh=True)
+    assert said[-1] == "trying lammps/omp"
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path, monkeypatch):
+    (tmp_path / "a-file").write_text("")
+    monkeypatch.setenv("GBOPT_CACHE_DIR", str(tmp_path / "a-file" / "cache"))
+    assert select.survey(SET_C, [OMP], say=lambda _: None).usable
 
 
 def test_the_wheel_has_openmp_and_plain_code():
