@@ -26,7 +26,7 @@ from gbopt.evaluate.fields import charge_scale, collective_lag_ps, follow_fields
 from gbopt.evaluate.workers import become_worker, in_workers, place
 from gbopt.geometry.bulk import build_bulk
 from gbopt.md.engine import EngineSettings
-from gbopt.md.protocol import bulk_stages
+from gbopt.md.protocol import Stage, bulk_stages
 from gbopt.md.run import Progress, run_md
 from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.observables import Estimate
@@ -218,18 +218,10 @@ def _simulate_replica(
     seed = derive_seed(config.seed, _BULK_BRANCH, replica)
     crystal = fitted(build_bulk(config.bulk.cells, potential.lattice_A, seed), settings)
     cells = round(float(crystal.cell[0, 0]) / potential.lattice_A)
-    stages = bulk_stages(
-        config.md,
-        npt_ps=config.bulk.npt_ps,
-        production_ps=config.bulk.production_ps,
-        seed=seed,
-        field=config.field,
-        charge_scale=charge_scale(config),
-    )
     with run_md(
         crystal,
         potential,
-        stages,
+        _stages(config, seed),
         config.md,
         settings=settings,
         folder=folder / f"replica-{replica}",
@@ -255,10 +247,10 @@ def _simulate_replica(
                 frames.append(frame)
         at_fields = tuple(stage.conductivity for stage in follow_fields(run, config))
     motion = charge.result()
-    relaxing = folder / f"replica-{replica}-energy"
     energy, energy_failure = None, ""
     try:
         if frames:
+            relaxing = folder / f"replica-{replica}-energy"
             energy = inherent_energy(crystal, frames, info.cell, config, settings, relaxing)
     except MDError as error:  # the run itself is not lost; boundaries go without an energy
         energy_failure = error.message
@@ -272,6 +264,17 @@ def _simulate_replica(
         at_fields=at_fields,
         inherent_eV=_per_unit(energy, crystal),
         energy_failure=energy_failure,
+    )
+
+
+def _stages(config: CampaignConfig, seed: int) -> tuple[Stage, ...]:
+    return bulk_stages(
+        config.md,
+        npt_ps=config.bulk.npt_ps,
+        production_ps=config.bulk.production_ps,
+        seed=seed,
+        field=config.field,
+        charge_scale=charge_scale(config),
     )
 
 

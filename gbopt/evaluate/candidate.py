@@ -29,7 +29,7 @@ from gbopt.geometry.build import build_bicrystal
 from gbopt.geometry.files import write_structure
 from gbopt.md.checkpoint import clear_checkpoints
 from gbopt.md.engine import EngineSettings
-from gbopt.md.protocol import boundary_stages
+from gbopt.md.protocol import Stage, boundary_stages
 from gbopt.md.run import MDRun, Progress, run_md
 from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.evaluation import (
@@ -175,13 +175,7 @@ def _run(
     with run_md(
         structure,
         get_potential(config.md.potential),
-        boundary_stages(
-            config.md,
-            job.spec.seed,
-            config.field,
-            chunks=config.analysis.segments,
-            charge_scale=charge_scale(config),
-        ),
+        _stages(config, job.spec.seed),
         config.md,
         settings=notes.settings,
         folder=folder / "md",
@@ -223,6 +217,11 @@ def _run(
     elif quenched:
         why = bulk.energy_failure or "the bulk reference was made without quenched energies"
         notes.more_flags += (_no_energy(why),)
+
+
+def _stages(config: CampaignConfig, seed: int) -> tuple[Stage, ...]:
+    scale, chunks = charge_scale(config), config.analysis.segments
+    return boundary_stages(config.md, seed, config.field, chunks=chunks, charge_scale=scale)
 
 
 def _fields(run: MDRun, config: CampaignConfig, notes: _Notes) -> tuple[FieldStage, ...]:

@@ -27,8 +27,8 @@ class Checkpoint:
 
 def write_checkpoint(
     folder: Path, engine: Engine, at: Checkpoint, key: str, *, writer: bool = True
-) -> None:
-    """Save the engine, then say so: a checkpoint is there whole or not at all.
+) -> Path:
+    """Save the engine, then say so: a checkpoint is there whole or not at all; return its file.
 
     Args:
         folder: of the run.
@@ -40,13 +40,14 @@ def write_checkpoint(
     name = f"checkpoint-{at.stage}-{at.done}.state"
     engine.save(folder / name)
     if not writer:
-        return
+        return folder / name
     temporary = folder / f"{_NAME}.tmp"
     temporary.write_text(json.dumps({"key": key, "file": name, **asdict(at)}), encoding="utf-8")
     temporary.replace(folder / _NAME)
     for old in folder.glob("checkpoint-*"):
         if not old.name.startswith(name.removesuffix(".state") + "."):
             old.unlink()
+    return folder / name
 
 
 def read_checkpoint(folder: Path, engine: Engine, key: str) -> Checkpoint | None:

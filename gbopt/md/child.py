@@ -117,15 +117,21 @@ class _Run:
 
     def _save_between_stages(self) -> None:
         """Checkpoint after every stage before production; after it frames would be missed."""
-        done = self.request.stages[: self.at.stage]
+        stages = self.request.stages
+        if self.at.stage == len(stages):
+            return
+        done = stages[: self.at.stage]
         if self.request.checkpoint_steps or all(stage.kind != "production" for stage in done):
             self._save()
 
     def _save(self) -> None:
+        """Write a checkpoint and go on from it, as a run that is taken up does: both are one."""
         assert self.engine is not None  # noqa: S101 - made before any stage
-        write_checkpoint(
+        file = write_checkpoint(
             self.folder, self.engine, self.at, self.request.key, writer=self.pipe is not None
         )
+        agreed(self.engine, 0)  # no rank reads before the first one has written
+        self.engine.load(file)
 
     def _minimise(self, stage: Stage) -> None:
         assert self.engine is not None  # noqa: S101
@@ -201,6 +207,7 @@ class _Run:
             if every and done % interval == 0 and done - saved >= every:
                 self.at.done = saved = done
                 self._save()
+                self.engine.begin(stage, fresh=False)
 
     def _pace(self, started: float) -> None:
         """Report more often where steps take seconds: silence is taken for a hang."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,8 @@ class LammpsEngine:
         """See ``Engine``."""
         self._lmp.command(f"write_restart {quoted(str(file))}")
         self._started = False
-        file.with_suffix(".json").write_text(json.dumps({"first_step": self._first_step}))
+        if os.environ.get("PMI_RANK", "0") == "0":  # LAMMPS itself writes from the first rank too
+            file.with_suffix(".json").write_text(json.dumps({"first_step": self._first_step}))
 
     def load(self, file: Path) -> None:
         """See ``Engine``."""

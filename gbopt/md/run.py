@@ -28,7 +28,7 @@ from gbopt.md.request import Request
 from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.trajectory import Trajectory, TrajectoryInfo
 
-_LOG_LINES = 25
+_LOG_LINES = 40
 
 
 @dataclass(frozen=True, slots=True)

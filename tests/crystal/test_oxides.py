@@ -6,6 +6,7 @@ import pytest
 from gbopt.config import MDConfig
 from gbopt.crystal.neighbours import pairs_within
 from gbopt.crystal.oxides import IONS_PER_UNIT, oxide_phases
+from gbopt.md.engine import EngineSettings
 from gbopt.md.run import minimum_energy
 from gbopt.model.bicrystal import MASSES_AMU, O
 from gbopt.potentials.library import get_potential
@@ -59,12 +60,20 @@ def test_density_and_bonds_are_published_ones(oxide, name):
 
 def test_llzo_is_stable_against_its_oxides(tmp_path):
     """Energies per formula unit of separate relaxations, cells and ions, cut-off 10 A."""
-    md, potential = MDConfig(coulomb_cutoff_A=10.0), get_potential("llzo-buckingham-c")
+    md, potential = MDConfig(), get_potential("llzo-buckingham-c")
+    cutoffs = {"buckingham_cutoff_A": 10.0, "coulomb_cutoff_A": 10.0}
+    settings = EngineSettings(engine="lammps", accelerator="omp", **cutoffs)
     lowest = {}
     for oxide, name in PHASES:
         crystal = oxide_phases(oxide)[name]
         total = minimum_energy(
-            crystal, potential, md, folder=tmp_path / name, stall_s=120.0, relax_cell=True
+            crystal,
+            potential,
+            md,
+            settings=settings,
+            folder=tmp_path / name,
+            stall_s=120.0,
+            relax_cell=True,
         )
         energy = total * IONS_PER_UNIT[oxide] / crystal.n_ions
         lowest[oxide] = min(lowest.get(oxide, 0.0), energy)

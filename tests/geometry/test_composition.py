@@ -19,6 +19,7 @@ from gbopt.geometry.files import write_structure
 from gbopt.geometry.gate import check
 from gbopt.geometry.regions import Regions
 from gbopt.geometry.zones import Zones
+from gbopt.md.engine import EngineSettings
 from gbopt.md.run import run_md
 from gbopt.model.bicrystal import LI, SPECIES, ZR, O
 from gbopt.model.spec import Composition, Dopant, GBSpec
@@ -351,7 +352,16 @@ def test_md_refuses_elements_without_parameters_before_anything_starts(tmp_path)
     sentence = "md.potential: llzo-buckingham-c has no parameters for Al"
     with (
         pytest.raises(ConfigError, match=sentence),
-        run_md(structure, potential, (), MDConfig(), folder=folder, stall_s=1.0, on_progress=print),
+        run_md(
+            structure,
+            potential,
+            (),
+            MDConfig(),
+            settings=EngineSettings(engine="lammps"),
+            folder=folder,
+            stall_s=1.0,
+            on_progress=print,
+        ),
     ):
         pass
     assert not folder.exists()

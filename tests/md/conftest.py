@@ -2,6 +2,7 @@ import pytest
 
 from gbopt.config import MDConfig
 from gbopt.geometry.build import build_bicrystal
+from gbopt.md.engine import EngineSettings
 from gbopt.model.spec import GBSpec
 from gbopt.potentials.library import get_potential
 
@@ -28,3 +29,9 @@ def short_md():
         production_ps=0.2,
         frame_ps=0.02,
     )
+
+
+@pytest.fixture(scope="session")
+def lammps():
+    """LAMMPS as every machine has it."""
+    return EngineSettings(engine="lammps", accelerator="omp")

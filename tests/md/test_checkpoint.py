@@ -65,9 +65,10 @@ def test_finished_stages_are_not_run_again(
     with pytest.raises(InterruptedRunError):
         frames_of(*arguments, stop_at="nvt")
     at = json.loads((tmp_path / "checkpoint.json").read_text())
-    assert at["stage"] == 2  # minimise and npt are done
+    assert at["stage"] >= 2  # minimise and npt are done; the child may have run ahead
     seen, info, frames = frames_of(*arguments)
-    assert set(seen) == {"nvt", "production"}
+    assert "production" in seen
+    assert set(seen) <= {"nvt", "production"}
     assert (info.first_frame, len(frames)) == (0, info.n_frames)
     assert info.cell[0, 0] != pytest.approx(13.185, abs=1e-6)  # that of the NPT before
     assert not list(tmp_path.glob("checkpoint*"))  # done: nothing to take up
