@@ -253,10 +253,9 @@ class Campaign:
             EnvironmentProblem: nothing here can, or not the engine that it was begun with.
         """
         file = self.folder.path / ENGINE
-        begun = bool(self.folder.evaluations()) or read_bulk(self.folder) is not None
         if file.exists():
             return pinned_engine(self.config, json.loads(file.read_text(encoding="utf-8")), say)
-        if begun:  # before engines could be chosen
+        if read_bulk(self.folder) is not None:  # begun before engines could be chosen
             return pinned_engine(self.config, BEFORE_THE_CHOICE, say)
         chosen = choose_engine(self.config, say)
         write_atomic(file, json.dumps(pin(chosen.settings), indent=1))

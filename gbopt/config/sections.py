@@ -243,7 +243,7 @@ class RunConfig(Section):
     """Threads of each evaluation; on CPUs more workers are worth more than more threads."""
     ranks: int = Field(1, ge=1, le=1024)
     """MPI ranks of each evaluation, LAMMPS only."""
-    workers_per_gpu: int = Field(4, ge=1, le=64)
+    workers_per_gpu: int = Field(8, ge=1, le=64)
     """Most evaluations that share one GPU."""
     stall_s: Seconds = Field(300.0, ge=1, le=86400)
     """An MD process that reports nothing for this long is ended and recorded as failed, s."""

@@ -76,9 +76,9 @@ def test_more_threads_than_cores_are_refused():
 
 def test_more_workers_than_places_on_gpus_are_refused(tool):
     tool("nvidia-smi", "echo a; echo b")
-    placement.require_room(RunConfig(workers=8), CUDA)
-    with pytest.raises(ConfigError, match=r"run\.workers = 9, but 2 GPU\(s\) of 4"):
-        placement.require_room(RunConfig(workers=9), CUDA)
+    placement.require_room(RunConfig(workers=16), CUDA)
+    with pytest.raises(ConfigError, match=r"run\.workers = 17, but 2 GPU\(s\) of 8"):
+        placement.require_room(RunConfig(workers=17), CUDA)
 
 
 def test_mps_is_started_for_shared_gpus_and_stopped(tool, tmp_path):
