@@ -251,10 +251,11 @@ class Campaign:
         Raises:
             ConfigError: the engine that is asked for cannot run the potential.
             EnvironmentProblem: nothing here can, or not the engine that it was begun with.
+            RunFolderError: the record of the engine is damaged.
         """
         file = self.folder.path / ENGINE
         if file.exists():
-            return pinned_engine(self.config, json.loads(file.read_text(encoding="utf-8")), say)
+            return pinned_engine(self.config, _read_pin(file), say)
         if read_bulk(self.folder) is not None:  # begun before engines could be chosen
             return pinned_engine(self.config, BEFORE_THE_CHOICE, say)
         chosen = choose_engine(self.config, say)
@@ -333,6 +334,19 @@ def _new_study(folder: RunFolder, config: CampaignConfig) -> Study:
     study = Study.create(folder.path / "study.db", config.name)
     study.describe(f"log10 {config.search.objective}", config.question)
     return study
+
+
+def _read_pin(file: Path) -> dict[str, str | int | float]:
+    try:
+        pinned = json.loads(file.read_text(encoding="utf-8"))
+        if set(pinned) >= set(BEFORE_THE_CHOICE):
+            return dict(pinned)
+    except (ValueError, TypeError):
+        pass  # said below, as for a file that lacks something
+    raise RunFolderError(
+        f"{file} does not say which engine this campaign runs on",
+        hint="copy the engine_settings of any trial's evaluation.json into it",
+    )
 
 
 def read_bulk(folder: RunFolder) -> BulkReference | None:

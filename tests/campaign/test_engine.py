@@ -32,6 +32,16 @@ def test_the_engine_is_recorded_pinned_and_kept(tiny, tmp_path):
     assert "this campaign was begun with lammps" in refused.stderr
     assert len(evaluations(run)) == 1
 
+    resolved.write_text(resolved.read_text().replace('engine = "openmm"', 'engine = "auto"'))
+    (run / "engine.json").write_text("{")
+    damaged = gbopt("resume", run, "--evaluations", "2")
+    assert damaged.returncode == 1
+    assert "does not say which engine" in damaged.stderr
+    (run / "engine.json").write_text(json.dumps(used))  # as the hint says
+    mended = gbopt("resume", run, "--evaluations", "2")
+    assert mended.returncode == 0, mended.stderr
+    assert len(evaluations(run)) == 2
+
 
 def test_a_run_folder_from_before_the_choice_stays_with_lammps(tiny, tmp_path):
     run = tmp_path / "run"
