@@ -46,12 +46,15 @@ def run(
     from gbopt.cli.preflight import say
     from gbopt.evaluate.engines import choose_engine
     from gbopt.md.placement import require_room
+    from gbopt.store.rundir import require_new
 
     text = read_campaign(file)
     config = with_workers(parse_campaign(text, str(file), file.parent), workers)
     _require_space(config)
+    folder = out or Path("runs") / config.name
+    require_new(folder)
     require_room(config.run, choose_engine(config, say).settings)
-    campaign = Campaign.start(out or Path("runs") / config.name, config, text)
+    campaign = Campaign.start(folder, config, text)
     _go(campaign)
 
 

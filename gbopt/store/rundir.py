@@ -72,17 +72,7 @@ class RunFolder:
             ConfigError: the file of the potential cannot be used.
             RunFolderError: it exists and is not empty, or cannot be written.
         """
-        _require_plain(path)
-        if (path / "run.json").exists():
-            raise RunFolderError(
-                f"the run folder {path} exists already",
-                hint=f"continue it with `gbopt resume {path}`, or name another with --out",
-            )
-        if path.exists() and not _only_beginnings(path):
-            raise RunFolderError(
-                f"{path} exists already and is not a run folder",
-                hint="name another folder with --out",
-            )
+        require_new(path)
         folder = cls(path)
         try:
             (path / "trials").mkdir(parents=True, exist_ok=True)
@@ -249,6 +239,25 @@ def _identity(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return identity if isinstance(identity, dict) else {}
+
+
+def require_new(path: Path) -> None:
+    """Refuse a place where no run folder can be made.
+
+    Raises:
+        RunFolderError: it exists and is not empty.
+    """
+    _require_plain(path)
+    if (path / "run.json").exists():
+        raise RunFolderError(
+            f"the run folder {path} exists already",
+            hint=f"continue it with `gbopt resume {path}`, or name another with --out",
+        )
+    if path.exists() and not _only_beginnings(path):
+        raise RunFolderError(
+            f"{path} exists already and is not a run folder",
+            hint="name another folder with --out",
+        )
 
 
 def _require_plain(path: Path) -> None:
