@@ -112,7 +112,7 @@ class Engine(Protocol):
     """One system in one engine. Make one with ``make_engine``."""
 
     version: str
-    """Name and version, such as ``LAMMPS 22 Jul 2025, OPENMP``."""
+    """Name and version, such as ``LAMMPS 20250722, OPENMP``."""
 
     def begin(self, stage: Stage, *, fresh: bool = True) -> None:
         """Prepare a stage: velocities, thermostat, barostat, field, held ions.

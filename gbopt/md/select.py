@@ -137,7 +137,7 @@ def _openmm(run: RunConfig, *, every: bool) -> tuple[str, ...]:
     except EnvironmentProblem:
         return ()
     on_gpu_too = tuple(name for name in GPU_PLATFORMS if name in have)
-    # On CPUs LAMMPS is twice as fast: OpenMM runs there only where it is asked for.
+    # On CPUs LAMMPS is several times as fast: OpenMM runs there only where it is asked for.
     asked = every or run.accelerator == "CPU" or (run.engine == "openmm" and not on_gpu_too)
     return (*on_gpu_too, "CPU") if asked and "CPU" in have else on_gpu_too
 
