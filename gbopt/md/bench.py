@@ -21,8 +21,7 @@ class Load(NamedTuple):
     """Several runs of one structure at once."""
 
     trial: Trial
-    """The first of them."""
-    replicas: int
+    """The first that failed, else the first of all."""
     total_steps_per_s: float
     """Steps per second of all together; 0 where one of them failed."""
 
@@ -58,4 +57,4 @@ def side_by_side(
         trials = list(pool.map(one, range(replicas)))
     works = all(trial.works for trial in trials)
     failed = next((trial for trial in trials if not trial.works), trials[0])
-    return Load(failed, replicas, sum(t.steps_per_s for t in trials) if works else 0.0)
+    return Load(failed, sum(t.steps_per_s for t in trials) if works else 0.0)

@@ -49,7 +49,6 @@ class Trial(BaseModel):
     n_ions: int = 0
     steps_per_s: float = 0.0
     """NVT steps per second of wall time; 0 where they were not timed."""
-    energy_eV: float = 0.0
 
     @property
     def engine_settings(self) -> EngineSettings:
@@ -175,7 +174,7 @@ def _try(
     settings = asdict(request.settings)
     try:
         engine = make_engine(request.system, request.potential, request.settings)
-        forces, energy_eV = engine.forces(), engine.thermo().energy_eV
+        forces = engine.forces()
         speed = steps_per_second(engine, seconds, ready) if seconds > 0 else 0.0
         version = engine.version
         engine.close(last=last)
@@ -191,7 +190,6 @@ def _try(
         version=version,
         n_ions=len(request.system.species),
         steps_per_s=speed,
-        energy_eV=energy_eV,
     )
     return trial, forces
 
