@@ -1,10 +1,15 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from gbopt.geometry.build import build_bicrystal
+from gbopt.model.bicrystal import ELEMENTS
 from gbopt.model.observables import Estimate, format_with_error
-from gbopt.model.spec import GBSpec
+from gbopt.model.spec import Composition, Dopant, GBSpec, dopants_label
 from gbopt.provenance import content_key, derive_seed
 from gbopt.units import ohm_cm_from_metal, parse_quantity
 
@@ -51,6 +56,35 @@ def test_specification_names_the_boundary():
     assert spec.misorientation_deg == pytest.approx(-28.0725, abs=1e-4)
     assert spec.mean_plane == "110"
     assert spec.label == "Sigma17 (530)[001] 28.07 deg w3"
+
+
+def test_specification_names_what_was_changed():
+    dopants = tuple(
+        Dopant(element=name, per_formula_unit=x, where=where)
+        for name, x, where in (("Ta", 0.5, "everywhere"), ("Al", 0.25, "core"))
+    )
+    composition = Composition(li2o_per_nm2=-1.5, dopants=dopants)
+    spec = GBSpec(plane=(5, 3, 0), width_layers=3, crystal_A=12, seed=1, composition=composition)
+    assert spec.label == "Sigma17 (530)[001] 28.07 deg w3, -1.5 Li2O/nm2, Al 0.25 core, Ta 0.5"
+    assert dopants_label(dopants) == dopants_label(dopants[::-1]) == "Al 0.25 core, Ta 0.5"
+    assert dopants_label(()) == "none"
+
+
+def test_ions_are_numbered_alike_in_all_that_is_analysed():
+    spec = GBSpec(
+        plane=(3, 1, 0),
+        width_layers=2,
+        crystal_A=5,
+        seed=1,
+        composition=Composition(dopants=(Dopant(element="Ta", per_formula_unit=0.5),)),
+    )
+    structure = build_bicrystal(spec, 13.0)
+    names = np.array(structure.elements)[structure.species]
+    assert structure.elements[4] == "Ta"
+    assert np.array_equal(np.array(ELEMENTS)[structure.element_numbers], names)
+    # Those of another material keep their own numbers.
+    other = replace(structure, elements=("Li", "La", "Ti", "O", "Sr"))
+    assert np.array_equal(other.element_numbers, structure.species)
 
 
 @pytest.mark.parametrize("plane", [(4, 2, 0), (0, 0, 0), (4, 0, 0), (4, 1, 1)])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gbopt.analysis.frames import Sampler
 from gbopt.analysis.slabs import Bins
 from gbopt.analysis.statistics import jackknife
-from gbopt.model.bicrystal import FORMAL_CHARGES
+from gbopt.model.bicrystal import ELEMENT_CHARGES
 from gbopt.model.trajectory import TrajectoryInfo
 
 SMOOTHING_A = 1.5
@@ -63,7 +63,7 @@ class ChargeDensity:
         # Much finer than the smoothing: bins as wide as a lattice plane is would turn its
         # oscillation into a slow one that no smoothing removes.
         self._bins = Bins.fit(info.length_A, BIN_A)
-        self._charges = np.array(FORMAL_CHARGES, dtype=float)[info.species]
+        self._charges = np.array(ELEMENT_CHARGES, dtype=float)[info.species]
         self._charge = np.zeros((segments, self._bins.count))
 
     def add(self, frame: NDArray[np.float64]) -> None:

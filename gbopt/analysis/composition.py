@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gbopt.analysis.frames import Sampler
 from gbopt.analysis.slabs import Bins, Planes, core_windows, inside
 from gbopt.analysis.statistics import Mask, PerBoundary, jackknife, over_boundaries, propagate
-from gbopt.model.bicrystal import LA, LI, SPECIES, ZR
+from gbopt.model.bicrystal import ELEMENTS, LA, LI, ON_ZR_SITES
 from gbopt.model.observables import Estimate
 from gbopt.model.trajectory import TrajectoryInfo
 
@@ -23,15 +23,15 @@ class CompositionProfile:
     """Mean ion counts of S time segments."""
 
     profile: NDArray[np.float64]
-    """(S, 4, B) ions of each species in each bin."""
+    """(S, 8, B) ions of each of ELEMENTS in each bin."""
     core: NDArray[np.float64]
-    """(S, 2, 4) ions of each species in the core slab of each boundary."""
+    """(S, 2, 8) ions of each of ELEMENTS in the core slab of each boundary."""
     bins: Bins
     area_A2: float
     core_width_A: float
 
     def density(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Number density of each species and its standard error, (4, B) each, 1/A^3."""
+        """Number density of each of ELEMENTS and its standard error, (8, B) each, 1/A^3."""
         volume_A3 = self.area_A2 * self.bins.width_A
         outcome = jackknife(
             lambda mask: self.profile[mask].mean(axis=0) / volume_A3, len(self.profile)
@@ -39,7 +39,7 @@ class CompositionProfile:
         return outcome.value, outcome.std_err
 
     def li_enrichment_ratio(self) -> PerBoundary:
-        """Li per (La+Zr) in the core over 7/5, that of the crystal.
+        """Li per (La+Zr) in the core over 7/5, that of the crystal; Ta and Nb count as Zr.
 
         Raises:
             AnalysisError: a core without La and Zr.
@@ -47,7 +47,8 @@ class CompositionProfile:
 
         def ratio(mask: Mask) -> NDArray[np.float64]:
             ions = self.core[mask].sum(axis=0)
-            enrichment: NDArray[np.float64] = ions[:, LI] / (ions[:, LA] + ions[:, ZR])
+            cations = ions[:, [LA, *ON_ZR_SITES]].sum(axis=1)
+            enrichment: NDArray[np.float64] = ions[:, LI] / cations
             return enrichment / BULK_LI_PER_CATION
 
         return over_boundaries(
@@ -98,8 +99,8 @@ class Composition:
         self._core_width_A = core_width_A
         self._cores = core_windows(boundaries_A, core_width_A)
         self._species = info.species.astype(np.intp)
-        self._profile = np.zeros((segments, len(SPECIES) * self._bins.count))
-        self._core = np.zeros((segments, 2, len(SPECIES)))
+        self._profile = np.zeros((segments, len(ELEMENTS) * self._bins.count))
+        self._core = np.zeros((segments, 2, len(ELEMENTS)))
 
     def add(self, frame: NDArray[np.float64]) -> None:
         """Take the next frame, (n, 3) A, free of drift."""
@@ -112,7 +113,7 @@ class Composition:
         self._profile[segment] += np.bincount(cell, minlength=self._profile.shape[1])
         for boundary, window in enumerate(self._cores):
             chosen = self._species[inside(z, window, self._info.length_A)]
-            self._core[segment, boundary] += np.bincount(chosen, minlength=len(SPECIES))
+            self._core[segment, boundary] += np.bincount(chosen, minlength=len(ELEMENTS))
 
     def result(self, segments: int | None = None) -> CompositionProfile:
         """Return the counts of the first segments, or of all announced.
@@ -122,7 +123,7 @@ class Composition:
         """
         done = self._sampler.whole(segments)
         frames = self._sampler.per_segment
-        shape = (done, len(SPECIES), self._bins.count)
+        shape = (done, len(ELEMENTS), self._bins.count)
         return CompositionProfile(
             profile=self._profile[:done].reshape(shape) / frames,
             core=self._core[:done] / frames,

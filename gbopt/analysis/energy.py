@@ -31,6 +31,7 @@ from typing import NamedTuple
 
 from gbopt.analysis.statistics import propagate
 from gbopt.errors import AnalysisError
+from gbopt.model.bicrystal import SPECIES
 from gbopt.model.observables import Estimate
 from gbopt.units import EV_A2_TO_J_M2
 
@@ -61,8 +62,13 @@ def decompose(counts: Mapping[str, int]) -> Units:
         counts: ions of Li, La, Zr and O.
 
     Raises:
-        AnalysisError: the oxygen does not fit: the ions are not neutral.
+        AnalysisError: the oxygen does not fit: the ions are not neutral; or there are others.
     """
+    if others := [name for name in counts if counts[name] and name not in SPECIES]:
+        raise AnalysisError(
+            f"the oxides of {', '.join(others)} are no reference that gbopt knows the energy of",
+            hint="boundary energies are of undoped LLZO",
+        )
     llzo = counts["Zr"] / 2
     units = Units(llzo, (counts["Li"] - 7 * llzo) / 2, (counts["La"] - 3 * llzo) / 2)
     oxygen = 12 * units.llzo + units.li2o + 3 * units.la2o3

@@ -31,16 +31,26 @@ from numpy.typing import NDArray
 from gbopt.analysis.frames import Sampler
 from gbopt.analysis.slabs import Planes
 from gbopt.analysis.statistics import Mask, PerBoundary, over_boundaries
-from gbopt.model.bicrystal import FORMAL_CHARGES, LA, LI, SPECIES, ZR, O
+from gbopt.model.bicrystal import (
+    ELEMENT_CHARGES,
+    ELEMENTS,
+    LA,
+    LI,
+    ON_ZR_SITES,
+    SPECIES,
+    O,
+)
 from gbopt.model.trajectory import TrajectoryInfo
 
-IONS_PER_FORMULA_UNIT = (7, 3, 2, 12)
-"""Li7La3Zr2O12, in the order of SPECIES."""
+IONS_PER_FORMULA_UNIT = (7, 3, 2, 12, 0, 0, 0, 0)
+"""Li7La3Zr2O12, in the order of ELEMENTS."""
 A2_PER_NM2 = 100.0
 
 References = tuple[int, ...]
-"""Species, as indices into SPECIES, whose ions stand for the amount of crystal."""
-CATIONS: References = (LA, ZR)
+"""Elements, as indices into ELEMENTS, whose ions stand for the amount of crystal."""
+CATIONS: References = (LA, *ON_ZR_SITES)
+"""La and Zr, which Ta and Nb take the place of. Al and Ga take that of lithium: they count as
+neither."""
 
 
 def boundary_weight(
@@ -69,7 +79,7 @@ class BoundaryIons:
     """Mean numbers of ions of each boundary in S time segments."""
 
     ions: NDArray[np.float64]
-    """(S, 2, 4) weighted ions of each species; both boundaries together are the whole cell."""
+    """(S, 2, 8) weighted ions of each of ELEMENTS; both boundaries make up the whole cell."""
     area_A2: float
 
     def lithium(self, reference: References = CATIONS) -> PerBoundary:
@@ -109,7 +119,7 @@ class BoundaryIons:
         by 0.05 e/nm2 in a cell of 7 nm2, around a mean below 0.01 e/nm2. A charge that lasts
         tells of lithium that has not come to equilibrium.
         """
-        charges = np.array(FORMAL_CHARGES, dtype=float)
+        charges = np.array(ELEMENT_CHARGES, dtype=float)
         return self._per_area(charges, "formal charge of a boundary", "e/nm2")
 
     def _per_area(self, coefficients: NDArray[np.float64], what: str, unit: str) -> PerBoundary:
@@ -124,13 +134,13 @@ class BoundaryIons:
 
 
 def _beyond_crystal(species: int, reference: References) -> tuple[NDArray[np.float64], str]:
-    """Coefficient of each species in the excess of one, (4,), and what the excess is."""
+    """Coefficient of each element in the excess of one, (8,), and what the excess is."""
     units = np.array(IONS_PER_FORMULA_UNIT, dtype=float)
-    coefficients = np.zeros(len(SPECIES))
+    coefficients = np.zeros(len(ELEMENTS))
     coefficients[list(reference)] = -units[species] / units[list(reference)].sum()
     coefficients[species] += 1.0
-    names = "+".join(SPECIES[index] for index in reference)
-    return coefficients, f"{SPECIES[species]} beyond crystal of as many {names}"
+    names = "+".join(ELEMENTS[index] for index in reference if index < len(SPECIES))
+    return coefficients, f"{ELEMENTS[species]} beyond crystal of as many {names}"
 
 
 class InterfacialExcess:
@@ -147,8 +157,8 @@ class InterfacialExcess:
         self._boundaries_A = boundaries_A
         self._sampler = Sampler(info.n_frames, segments)
         self._species = info.species.astype(np.intp)
-        self._total = np.bincount(self._species, minlength=len(SPECIES))
-        self._first = np.zeros((segments, len(SPECIES)))
+        self._total = np.bincount(self._species, minlength=len(ELEMENTS))
+        self._first = np.zeros((segments, len(ELEMENTS)))
 
     def add(self, frame: NDArray[np.float64]) -> None:
         """Take the next frame, (n, 3) A, free of drift."""
@@ -156,7 +166,7 @@ class InterfacialExcess:
         if when is None:
             return
         weight = boundary_weight(frame[:, 2], self._boundaries_A, self._info.length_A)
-        self._first[when[0]] += np.bincount(self._species, weight, len(SPECIES))
+        self._first[when[0]] += np.bincount(self._species, weight, len(ELEMENTS))
 
     def result(self, segments: int | None = None) -> BoundaryIons:
         """Return the mean ions of the first segments, or of all announced.

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbopt.errors import AnalysisError
-from gbopt.model.bicrystal import LI, MASSES_AMU
+from gbopt.model.bicrystal import ELEMENT_MASSES_AMU, LI
 from gbopt.model.trajectory import Trajectory
 
 
 def drift_corrected(trajectory: Trajectory) -> Iterator[NDArray[np.float64]]:
     """Yield the frames, (n, 3) A, with the drift of the framework since the first one removed.
 
-    The framework (La, Zr, O) is the frame of reference of a solid electrolyte: the electrodes
+    The framework (all but Li) is the frame of reference of a solid electrolyte: the electrodes
     are fixed to it. A rigid drift would add (v t)^2 to every Li displacement and move the
     boundaries away from where they are looked for.
 
@@ -28,7 +28,7 @@ def drift_corrected(trajectory: Trajectory) -> Iterator[NDArray[np.float64]]:
             "the trajectory holds no La, Zr or O ions to measure the drift against",
             hint="analyse a trajectory that contains the framework",
         )
-    mass = np.asarray(MASSES_AMU)[trajectory.info.species[framework]]
+    mass = np.asarray(ELEMENT_MASSES_AMU)[trajectory.info.species[framework]]
     weight = mass / mass.sum()
     origin: NDArray[np.float64] | None = None
     for frame in trajectory.frames:

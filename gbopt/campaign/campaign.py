@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gbopt.analysis.statistics import interval
+from gbopt.campaign.record import attributes_of, of_record, result_of
 from gbopt.campaign.space import GBSpace
+from gbopt.campaign.told import of_earlier, search_settings, tell, told_before
 from gbopt.config import CampaignConfig
 from gbopt.errors import RunFolderError
 from gbopt.evaluate.adaptive import Incumbent
@@ -25,18 +26,18 @@ from gbopt.evaluate.engines import BEFORE_THE_CHOICE, choose_engine, pin, pinned
 from gbopt.md.engine import EngineSettings
 from gbopt.md.run import Progress
 from gbopt.md.select import Choice
-from gbopt.model.evaluation import Evaluation, Status
+from gbopt.model.evaluation import Evaluation
 from gbopt.model.spec import GBSpec
 from gbopt.provenance import derive_seed
-from gbopt.search.best import recommend
-from gbopt.search.history import Observation
-from gbopt.search.propose import propose
-from gbopt.search.stopping import stop_reason
+from gbopt.search.best import Recommendation, recommend
+from gbopt.search.history import Observation, own
+from gbopt.search.propose import Proposal
+from gbopt.search.settings import SearchSettings
+from gbopt.search.stopping import Stop, decide
 from gbopt.store.files import write_atomic
 from gbopt.store.rundir import EVALUATION, ProgressFile, RunFolder, read_evaluation
 from gbopt.store.study import (
     Distribution,
-    Result,
     Study,
     TrialRecord,
     categorical,
@@ -69,11 +70,14 @@ class Campaign:
             text: the campaign file as the user wrote it.
 
         Raises:
+            ConfigError: an earlier campaign that it should learn from does not fit.
             RunFolderError: the folder is in use or cannot be written.
         """
+        earlier = of_earlier(config)
         folder = RunFolder.create(path, config, text)
         config = folder.config  # the potential is now the folder's own copy
         folder.note("created", name=config.name, key=config.key)
+        tell(folder, earlier)
         return cls(folder, config, _new_study(folder, config))
 
     @classmethod
@@ -121,8 +125,8 @@ class Campaign:
             self.study.restore(
                 params,
                 self._distributions(),
-                attributes | _attributes(evaluation),
-                _result(evaluation),
+                attributes | attributes_of(evaluation),
+                result_of(evaluation),
                 datetime.fromisoformat(evaluation.provenance.finished_utc).replace(tzinfo=None),
             )
 
@@ -150,8 +154,14 @@ class Campaign:
         return reference
 
     def history(self) -> list[Observation]:
-        """All trials, as the search sees them."""
-        return [_observation(record) for record in self.study.records()]
+        """All trials and the figures from elsewhere, as the search sees them."""
+        trials = [of_record(record) for record in self.study.records()]
+        return [*told_before(self.folder), *trials]
+
+    @property
+    def search(self) -> SearchSettings:
+        """How the next boundary is chosen, and when to stop."""
+        return search_settings(self.config.search)
 
     def heal(self) -> list[int]:
         """After a kill, tell the study what was finished; return the trials to be run again.
@@ -171,40 +181,30 @@ class Campaign:
         """Evaluations that the study holds as finished, failed ones included."""
         return sum(record.state != "running" for record in self.study.records())
 
-    def stop_reason(self, deadline: float | None, earlier: int) -> str | None:
-        """Why no further evaluation should start; None to go on.
+    def decide(self, deadline: float | None, earlier: int) -> Proposal | Stop:
+        """The next boundary, or why no further evaluation should start.
 
         Args:
             deadline: time (``time.time()``) after which none starts.
             earlier: evaluations finished before this run; their failures are forgiven.
         """
-        search, history = self.config.search, self.history()
-        if len(history) >= search.evaluations:
-            return f"budget of {search.evaluations} evaluations reached"
+        history = self.history()
         if deadline is not None and time.time() > deadline:
-            return f"the time limit of {search.max_hours:g} h was reached"
+            return Stop(f"the time limit of {self.config.search.max_hours:g} h was reached")
         if _failures_in_a_row(history, earlier) >= FAILURES_IN_A_ROW:
-            return f"{FAILURES_IN_A_ROW} evaluations in a row failed (`gbopt trace --failed`)"
-        return stop_reason(
-            history,
-            evaluations=search.evaluations,
-            patience=search.patience,
-            min_improvement=search.min_improvement,
-            n_initial=search.initial,
-        )
-
-    def propose(self) -> Job:
-        """Choose the next boundary and record it as running. Call under the study lock."""
-        space, history = self.space, self.history()
-        number = len(history)
-        chosen = propose(
-            space.search_space,
+            return Stop(f"{FAILURES_IN_A_ROW} evaluations in a row failed (`gbopt trace --failed`)")
+        return decide(
+            self.space.search_space,
             history,
             seed=self.config.seed,
-            number=number,
-            n_initial=self.config.search.initial,
+            number=len(own(history)),
+            settings=self.search,
         )
-        spec = space.spec(chosen.params, derive_seed(self.config.seed, _TRIAL_BRANCH, number))
+
+    def add(self, chosen: Proposal) -> Job:
+        """Record a boundary as running. Call under the study lock, with ``decide``."""
+        number = len(self.study.records())
+        spec = self.space.spec(chosen.params, derive_seed(self.config.seed, _TRIAL_BRANCH, number))
         attributes = {
             "spec": spec.model_dump(mode="json"),
             "label": spec.label,
@@ -213,6 +213,9 @@ class Campaign:
             "reason": chosen.reason,
             "predicted": chosen.predicted,
             "predicted_sd": chosen.predicted_sd,
+            "expected_gain": chosen.expected_gain,
+            "chance": chosen.chance,
+            "chosen_by": chosen.chosen_by,
         }
         # The trace first: a study that is lost later is rebuilt from it.
         self.folder.note("proposed", trial=number, params=chosen.params, attributes=attributes)
@@ -230,8 +233,12 @@ class Campaign:
             best=self._incumbent(),
         )
 
+    def recommendation(self) -> Recommendation | None:
+        """The boundary that the search believes in most."""
+        return recommend(self.space.search_space, self.history(), self.search)
+
     def _incumbent(self) -> Incumbent | None:
-        best = recommend(self.space.search_space, self.history())
+        best = self.recommendation()
         return None if best is None else Incumbent(best.mean, best.std_dev)
 
     def trial_folder(self, record: TrialRecord) -> Path:
@@ -280,7 +287,7 @@ class Campaign:
     def record(self, evaluation: Evaluation) -> None:
         """Tell the study and the trace. Call under the study lock."""
         objective = evaluation.objective
-        self.study.finish(evaluation.trial, _result(evaluation), _attributes(evaluation))
+        self.study.finish(evaluation.trial, result_of(evaluation), attributes_of(evaluation))
         self.folder.note(
             "finished",
             trial=evaluation.trial,
@@ -292,32 +299,22 @@ class Campaign:
 
     def conclude(self, reason: str) -> None:
         """Store why the campaign stopped, and the recommended boundary."""
-        best = recommend(self.space.search_space, self.history())
+        best = self.recommendation()
         self.study.set_attr("stop_reason", reason)
         if best is not None:
             self.study.set_attr("recommended", best.params)
         self.folder.note("stopped", reason=reason, recommended=best.params if best else None)
 
     def _distributions(self) -> dict[str, Distribution]:
-        geometry = self.config.geometry
-        return {
-            "misorientation_deg": real(*geometry.misorientation_deg),
-            "width_layers": integer(*geometry.width_layers),
-            "mean_plane": categorical(geometry.mean_plane),
-        }
-
-
-def _observation(record: TrialRecord) -> Observation:
-    complete = record.state == "complete"
-    return Observation(
-        number=record.number,
-        params=record.params,
-        state=record.state,
-        value=record.value if complete else None,
-        std_err=record.attributes.get("std_err") if complete else None,
-        completion=record.finished_order,
-        bound=record.attributes.get("bound") if complete else None,
-    )
+        found: dict[str, Distribution] = {}
+        for d in self.space.search_space.dimensions:
+            if d.kind == "categorical":
+                found[d.name] = categorical(tuple(str(choice) for choice in d.choices))
+            elif d.kind == "integer":
+                found[d.name] = integer(int(d.low), int(d.high))
+            else:
+                found[d.name] = real(d.low, d.high)
+        return found
 
 
 def _failures_in_a_row(history: list[Observation], earlier: int) -> int:
@@ -365,31 +362,3 @@ def read_bulk(folder: RunFolder) -> BulkReference | None:
             f"{file} cannot be read: {str(error).splitlines()[0]}",
             hint="delete it: `gbopt resume` takes the reference from the cache or makes it again",
         ) from None
-
-
-def _result(evaluation: Evaluation) -> Result:
-    """What the study is told."""
-    objective = evaluation.objective
-    if not evaluation.status.finished or objective is None:
-        return Result("failed", None)
-    if evaluation.status is not Status.PRUNED:
-        return Result("complete", objective.value)
-    conditions = evaluation.conditions
-    return Result("pruned", objective.value, round(conditions.production_ps) if conditions else 0)
-
-
-def _attributes(evaluation: Evaluation) -> dict[str, object]:
-    """Scalars of an evaluation that the dashboard shows and the search reads back."""
-    found: dict[str, object] = {"status": evaluation.status.value, **evaluation.seconds}
-    if evaluation.objective is not None:
-        found |= {"std_err": evaluation.objective.std_err, "bound": evaluation.objective.bound}
-        if evaluation.status is Status.PRUNED:
-            found["lower_bound"] = interval(evaluation.objective, 0.95)[0]
-    if evaluation.conditions is not None:
-        found["n_ions"] = evaluation.conditions.n_ions
-    if evaluation.failure is not None:
-        found["cause"] = evaluation.failure.cause
-    for name in ("area_specific_resistance", "li_enrichment_ratio", "o_vacancy_fraction"):
-        if name in evaluation.observables:
-            found[name] = str(evaluation.observables[name])
-    return found

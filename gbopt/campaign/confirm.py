@@ -1,14 +1,15 @@
 """Confirmation: the best boundary and a conventional one, run anew over a temperature ladder.
 
 The value that won a search is a lucky draw among noisy ones. So the winner is run again with
-fresh seeds (another termination, translation, Li ordering and velocities each), beside a
-reference, and only these runs are compared. The reference is the conventional boundary: the
-high-angle Sigma5 boundary of the same mean plane, with a disordered core of the same width, by
-the same protocol.
+fresh seeds (another termination, Li ordering and velocities each, and another translation unless
+that was searched), beside a reference, and only these runs are compared. The reference is the
+conventional boundary (see ``conventional``), with a disordered core of the same width, by the
+same protocol.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -18,17 +19,19 @@ from filelock import FileLock
 from gbopt.campaign.campaign import Campaign
 from gbopt.campaign.run import gpus_shared
 from gbopt.config import CampaignConfig
+from gbopt.crystal.known import get_crystal
 from gbopt.errors import RunFolderError
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
 from gbopt.evaluate.candidate import Job, evaluate
 from gbopt.evaluate.engines import on_its_gpu
 from gbopt.evaluate.workers import become_worker, in_workers, place
+from gbopt.geometry.catalog import Entry, catalog
 from gbopt.md.engine import EngineSettings
 from gbopt.md.run import Progress
 from gbopt.model.evaluation import Evaluation
-from gbopt.model.spec import GBSpec
+from gbopt.model.orientation import Miller, dot, norm2
+from gbopt.model.spec import BoundaryKind, GBSpec
 from gbopt.provenance import derive_seed
-from gbopt.search.best import recommend
 from gbopt.store.files import write_atomic
 from gbopt.store.rundir import EVALUATION, RunFolder, read_evaluation
 
@@ -39,7 +42,10 @@ FOLDER = "confirm"
 CONFIRMATION = "confirm.json"
 """What was found, in the run folder."""
 _CONFIRM_BRANCH = 2  # spawn key of its seeds, apart from those of the trials and of the bulk
-_REFERENCE_PLANES: dict[str, tuple[int, int, Literal[0]]] = {"100": (3, 1, 0), "110": (2, 1, 0)}
+# High angles of cubic boundaries begin here, and cells of conventional boundaries end there.
+_HIGH_DEG, _LARGEST_A2 = 15.0, 13.0
+# Boundaries of Sigma3 are twins: coherent ones are like no other boundary.
+_LEAST_SIGMA = 5
 
 
 class Rung(NamedTuple):
@@ -62,7 +68,7 @@ def plan(campaign: Campaign) -> list[Rung]:
     Raises:
         RunFolderError: the campaign has no boundary to confirm.
     """
-    best = recommend(campaign.space.search_space, campaign.history())
+    best = campaign.recommendation()
     if best is None:
         raise RunFolderError(
             f"{campaign.folder.path} has no finished evaluation that shows how low a boundary is",
@@ -88,10 +94,57 @@ def plan(campaign: Campaign) -> list[Rung]:
 
 
 def specifications(best: GBSpec) -> dict[Role, GBSpec]:
-    """The best boundary, and the conventional one of the same mean plane and width."""
-    plane = _REFERENCE_PLANES[best.mean_plane]
-    fields = best.model_dump(exclude={"plane", "misorientation_deg"})
-    return {"best": best, "reference": GBSpec(plane=plane, **fields)}
+    """The best boundary, and the conventional one: undoped and of stoichiometric LLZO.
+
+    Width, crystal, gap and the choices among orderings and translations are those of the best;
+    what belongs to its own lattices, such as a translation and a strain, is not taken over.
+    """
+    own = {"axis", "plane", "misorientation_deg", "max_strain"}
+    own |= {"translation", "termination", "composition"}
+    fields = best.model_dump(exclude=own)
+    entry = conventional(best)
+    reference = GBSpec(
+        axis=entry.axis, plane=entry.plane, misorientation_deg=entry.rotation_deg, **fields
+    )
+    return {"best": best, "reference": reference}
+
+
+def conventional(best: GBSpec) -> Entry:
+    """Return the conventional boundary that a boundary is held against.
+
+    It is what a study of single boundaries would take: of the high-angle boundaries about the
+    same axis the one of the lowest coincidence index, Sigma3 excepted; of equal ones that with
+    the smallest cell. Twists are held against twists, all others against the symmetric tilt whose
+    mean plane is nearest to their own plane. About [001] these are Sigma5(310) for mean planes
+    near {100}, Sigma5(210) near {110}, and the Sigma5 twist; about [110] Sigma9(114), Sigma9(221)
+    and the Sigma9 twist; about [111] those of Sigma7. Where an axis has none with a small cell,
+    those about [001] stand in.
+    """
+    crystal = get_crystal(best.crystal)
+    kind: BoundaryKind = "twist" if best.kind == "twist" else "symmetric tilt"
+    for axis in (best.axis, (0, 0, 1)):
+        found = catalog(
+            crystal,
+            kinds=(kind,),
+            axes=(axis,),
+            range_deg=(_HIGH_DEG, 180.0),
+            max_area_a2=_LARGEST_A2,
+        )
+        if usual := [entry for entry in found if entry.sigma >= _LEAST_SIGMA]:
+            break
+    return min(usual, key=lambda e: (_away(e, best), e.sigma, e.area_a2, e.misorientation_deg))
+
+
+def _away(entry: Entry, best: GBSpec) -> float:
+    """One less the cosine of the least angle between the mean planes, or equivalents of them."""
+    one, other = (_indices(text) for text in (entry.mean_plane, best.mean_plane))
+    return round(1 - dot(one, other) / math.sqrt(norm2(one) * norm2(other)), 9)
+
+
+def _indices(mean_plane: str) -> Miller:
+    """Indices of a family, the largest first, as text says them."""
+    h, k, i = (int(x) for x in (mean_plane.split() if " " in mean_plane else mean_plane))
+    return h, k, i
 
 
 def temperatures(config: CampaignConfig) -> tuple[float, ...]:

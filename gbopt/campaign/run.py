@@ -16,6 +16,7 @@ from gbopt.evaluate.engines import on_its_gpu
 from gbopt.evaluate.workers import become_worker, in_workers
 from gbopt.md.placement import shared_gpus
 from gbopt.model.evaluation import Evaluation
+from gbopt.search.stopping import Stop
 
 _LEFTOVER_WAIT_S = 30.0
 
@@ -39,7 +40,8 @@ def run(campaign: Campaign) -> str:
             campaign.heal()
             earlier = campaign.finished_count()
             _work(campaign, deadline, earlier)
-        reason = campaign.stop_reason(deadline, earlier) or "all workers ended"
+        step = campaign.decide(deadline, earlier)
+        reason = step.reason if isinstance(step, Stop) else "all workers ended"
         campaign.conclude(reason)
         return reason
 
@@ -95,9 +97,10 @@ def worker(
             _finish(campaign, campaign.evaluate(campaign.job(number), bulk, settings))
         while True:
             with campaign.folder.study_lock():
-                if campaign.stop_reason(deadline, earlier) is not None:
+                step = campaign.decide(deadline, earlier)
+                if isinstance(step, Stop):
                     return
-                job = campaign.propose()
+                job = campaign.add(step)
             _finish(campaign, campaign.evaluate(job, bulk, settings))
 
 

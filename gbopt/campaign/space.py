@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import product
+from typing import Any, cast
 
+from gbopt.campaign.boundaries import CRYSTAL, Boundary, Cell, boundaries
 from gbopt.config import CampaignConfig
+from gbopt.config.sections import GeometryConfig
 from gbopt.crystal.known import get_crystal
 from gbopt.errors import ConfigError
-from gbopt.geometry.catalog import Entry, catalog, largest_area_a2
-from gbopt.model.crystal import Crystal
-from gbopt.model.spec import GBSpec
+from gbopt.geometry.dopants import doped
+from gbopt.geometry.room import has_room, li2o_units
+from gbopt.model.orientation import coprime, digits
+from gbopt.model.spec import Composition, Dopant, GBSpec, dopants_label
 from gbopt.potentials.library import get_potential
 from gbopt.search.space import Dimension, Params, SearchSpace
 
-# Low-index planes that symmetric tilts about [001] are tilted from.
-_MEAN_PLANES = {"100": (1, 0, 0), "110": (1, 1, 0)}
+# One unit of Li2O in either core.
+_IONS_OF_LI2O = 2 * 3
+# Variables that are left out where all candidates have one value.
+_OPTIONAL = ("kind", "axis", "li2o_per_nm2", "dopants")
 
 
 @dataclass(frozen=True)
@@ -36,101 +44,192 @@ class GBSpace:
     def lattice_A(self) -> float:
         """Lattice parameter that ion counts are estimated with."""
         potential = get_potential(self.config.md.potential)
-        potential.require(self.crystal.elements)
+        dopants = {d.element for listed in self.config.geometry.dopants for d in listed}
+        potential.require(doped(get_crystal(CRYSTAL), tuple(dopants)).elements)
         return potential.lattice_A
 
-    @cached_property
-    def crystal(self) -> Crystal:
-        """What the grains are made of."""
-        return get_crystal("c-LLZO")
+    @property
+    def geometries(self) -> dict[Boundary, Cell]:
+        """The boundaries that can be given at least one of the compositions, in order."""
+        return self._catalogue.cells
 
-    @cached_property
-    def geometries(self) -> dict[tuple[str, float, int], tuple[Entry, int]]:
-        """Tilt and ion count by (mean plane, misorientation in deg, width in layers)."""
-        geometry = self.config.geometry
-        found: dict[tuple[str, float, int], tuple[Entry, int]] = {}
-        for tilt in self._tilts():
-            for width in range(geometry.width_layers[0], geometry.width_layers[1] + 1):
-                ions = tilt.ions(self.crystal, width, geometry.crystal_A, self.lattice_A)
-                key = (tilt.mean_plane, round(tilt.misorientation_deg, 4), width)
-                # Two planes of one angle and mean plane do not occur; the smaller would win.
-                if ions <= geometry.max_ions and ions < found.get(key, (tilt, ions + 1))[1]:
-                    found[key] = (tilt, ions)
-        if not found:
-            raise ConfigError(
-                f"no boundary between {geometry.misorientation_deg[0]:g} and "
-                f"{geometry.misorientation_deg[1]:g} deg fits geometry.max_ions = "
-                f"{geometry.max_ions}",
-                hint="raise geometry.max_ions, lower geometry.crystal_A or widen the range",
-            )
-        return found
+    @property
+    def search_space(self) -> SearchSpace:
+        """The same as a search space.
 
-    def _tilts(self) -> list[Entry]:
-        geometry = self.config.geometry
-        thinnest_A = geometry.crystal_A + geometry.width_layers[0] * self.lattice_A * min(
-            self.crystal.layer_spacing_a(plane) for plane in _MEAN_PLANES.values()
-        )
-        # Two grains of at least this thickness bound the in-plane cell.
-        largest_a2 = largest_area_a2(self.crystal, geometry.max_ions, thinnest_A, self.lattice_A)
-        found = catalog(
-            self.crystal,
-            kinds=("symmetric tilt",),
-            axes=((0, 0, 1),),
-            range_deg=geometry.misorientation_deg,
-            max_area_a2=largest_a2,
-        )
-        return [tilt for tilt in found if tilt.mean_plane in geometry.mean_plane]
+        Its dimensions are misorientation, width and mean plane, and of the others those that
+        have more than one value. The boundaries with their compositions are its candidates; gap
+        and translation are free.
+        """
+        return self._catalogue.search_space
 
     @property
     def longest_cell_A(self) -> float:
         """Length of the thickest cells along the normal, about."""
-        geometry = self.config.geometry
-        layer_a = max(self.crystal.layer_spacing_a(_MEAN_PLANES[p]) for p in geometry.mean_plane)
-        core_A = geometry.width_layers[1] * layer_a * self.lattice_A
-        return 2 * (geometry.crystal_A + core_A)
+        core_A = max(cell.core_A for cell in self.geometries.values())
+        return 2 * (self.config.geometry.crystal_A + core_A)
+
+    def spec(self, params: Params, seed: int) -> GBSpec:
+        """Return the specification of a realisable point.
+
+        Raises:
+            KeyError: it is none.
+        """
+        return self._catalogue.spec(params, seed)
+
+    @property
+    def _catalogue(self) -> _Catalogue:
+        return _catalogue(self.config.geometry, self.lattice_A)
+
+
+@lru_cache(maxsize=8)
+def _catalogue(geometry: GeometryConfig, lattice_A: float) -> _Catalogue:
+    """Every proposal asks for it: it is made once in a process."""
+    return _Catalogue(geometry, lattice_A)
+
+
+@dataclass(frozen=True)
+class _Catalogue:
+    """What the section [geometry] allows.
+
+    Args:
+        geometry: the section.
+        lattice_A: lattice parameter that ions are counted with.
+    """
+
+    geometry: GeometryConfig
+    lattice_A: float
+
+    @cached_property
+    def cells(self) -> dict[Boundary, Cell]:
+        """The boundaries that occur among the points."""
+        having = {_boundary(point) for point in self._points}
+        listed = boundaries(self.geometry, self.lattice_A)
+        return {boundary: cell for boundary, cell in listed.items() if boundary in having}
+
+    @cached_property
+    def _points(self) -> tuple[Params, ...]:
+        """Every boundary with every composition that it can be given, all variables named."""
+        listed = boundaries(self.geometry, self.lattice_A)
+        low, high = self.geometry.misorientation_deg
+        found = tuple(
+            {
+                # Rounded to four decimals it may lie just outside the range.
+                "misorientation_deg": min(max(boundary.misorientation_deg, low), high),
+                "width_layers": boundary.width_layers,
+                "mean_plane": boundary.mean_plane,
+                "kind": boundary.kind,
+                "axis": boundary.axis,
+                "li2o_per_nm2": composition.li2o_per_nm2,
+                "dopants": dopants_label(composition.dopants),
+            }
+            for boundary, cell in listed.items()
+            for composition in self._compositions(cell)
+        )
+        if not found:
+            raise ConfigError(
+                f"none of the {len(listed)} boundaries that fit geometry.max_ions = "
+                f"{self.geometry.max_ions} has room for geometry.li2o_per_nm2 = "
+                f"{list(self.geometry.li2o_per_nm2)} with geometry.dopants = "
+                f"{[dopants_label(dopants) for dopants in self.geometry.dopants]}",
+                hint="ask for less, or for larger width_layers; what rounds to no whole unit in a "
+                "core counts as well",
+            )
+        return found
+
+    def _compositions(self, cell: Cell) -> Iterator[Composition]:
+        """The compositions that a cell can be given."""
+        by_units: dict[int, float] = {}
+        for value in self.geometry.li2o_per_nm2:
+            exact, units = value * cell.area_A2 / 100, li2o_units(value, cell.area_A2)
+            # Two values of as many whole units are one structure: the nearer one stands for it.
+            known = by_units.get(units, value) * cell.area_A2 / 100
+            if units not in by_units or abs(exact - units) < abs(known - units):
+                by_units[units] = value
+        for (units, value), dopants in product(by_units.items(), self.geometry.dopants):
+            composition = Composition(li2o_per_nm2=value, dopants=dopants)
+            fits = cell.ions + _IONS_OF_LI2O * max(0, units) <= self.geometry.max_ions
+            if fits and has_room(composition, cell.area_A2, cell.core_A, self.lattice_A):
+                yield composition
+
+    @cached_property
+    def _fixed(self) -> Params:
+        """The optional variables that all points have one value of."""
+        first = self._points[0]
+        same = (n for n in _OPTIONAL if all(p[n] == first[n] for p in self._points))
+        return {name: first[name] for name in same}
 
     @cached_property
     def search_space(self) -> SearchSpace:
-        """The same as a search space: proposals snap to the nearest realisable angle."""
-        geometry = self.config.geometry
-        low, high = geometry.misorientation_deg
-        return SearchSpace(
-            dimensions=(
-                Dimension("misorientation_deg", "real", low=low, high=high),
-                Dimension("width_layers", "integer", *geometry.width_layers),
-                Dimension("mean_plane", "categorical", choices=geometry.mean_plane),
-            ),
-            snap=self.snap,
-            candidates=tuple(_params(key) for key in sorted(self.geometries)),
-        )
+        """See ``GBSpace.search_space``."""
+        points = [{n: v for n, v in p.items() if n not in self._fixed} for p in self._points]
+        return SearchSpace(self._dimensions(), candidates=tuple(points), cost=self.ions)
 
-    def snap(self, params: Params) -> Params:
-        """Move a proposal to the nearest geometry that can be built.
+    def _dimensions(self) -> tuple[Dimension, ...]:
+        geometry = self.geometry
+        # Those of symmetric tilts stay choices where none of them fits.
+        planes = geometry.mean_plane if "symmetric tilt" in geometry.kinds else ()
+        planes += tuple(sorted(self._occurring("mean_plane") - set(planes)))
+        listed = {
+            "kind": geometry.kinds,
+            "axis": tuple(digits(coprime(axis)) for axis in geometry.axes),
+            "dopants": tuple(self._dopants),
+        }
+        found = [
+            Dimension("misorientation_deg", "real", *geometry.misorientation_deg),
+            Dimension("width_layers", "integer", *geometry.width_layers),
+            Dimension("mean_plane", "categorical", choices=planes),
+        ]
+        for name, values in listed.items():
+            if name not in self._fixed:
+                choices = tuple(v for v in values if v in self._occurring(name))
+                found.append(Dimension(name, "categorical", choices=choices))
+        if "li2o_per_nm2" not in self._fixed:
+            surplus = {float(value) for value in self._occurring("li2o_per_nm2")}
+            found.append(Dimension("li2o_per_nm2", "real", min(surplus), max(surplus)))
+        if geometry.gap_A[0] < geometry.gap_A[1]:
+            found.append(Dimension("gap_A", "real", *geometry.gap_A))
+        if geometry.translation == "searched":
+            found += [
+                Dimension(f"translation_{n}", "real", 0.0, 1.0, periodic=True) for n in (1, 2)
+            ]
+        return tuple(found)
 
-        The mean plane is kept where it can be; then the width; the angle gives way.
-        """
+    def _occurring(self, name: str) -> set[Any]:
+        """The values of a variable that at least one point has."""
+        return {point[name] for point in self._points}
 
-        def strangeness(key: tuple[str, float, int]) -> tuple[bool, int, float]:
-            plane, angle, width = key
-            return (
-                plane != params["mean_plane"],
-                abs(width - int(params["width_layers"])),
-                abs(angle - float(params["misorientation_deg"])),
-            )
-
-        return _params(min(sorted(self.geometries), key=strangeness))
+    def ions(self, params: Params) -> float:
+        """Ions of the cell of a point, which an evaluation costs in proportion to."""
+        cell = self.cells[_boundary(self._fixed | params)]
+        units = li2o_units(float((self._fixed | params)["li2o_per_nm2"]), cell.area_A2)
+        return cell.ions + _IONS_OF_LI2O * units
 
     def spec(self, params: Params, seed: int) -> GBSpec:
-        """Return the specification of a realisable point."""
-        key = (
-            str(params["mean_plane"]),
-            round(float(params["misorientation_deg"]), 4),
-            int(params["width_layers"]),
-        )
-        tilt, _ = self.geometries[key]
-        return tilt.spec(self.crystal, key[2], self.config.geometry.crystal_A, seed)
+        """See ``GBSpace.spec``."""
+        full = self._fixed | params
+        changes: dict[str, Any] = {
+            "seed": seed,
+            "gap_A": full.get("gap_A", self.geometry.gap_A[0]),
+            "composition": Composition(
+                li2o_per_nm2=float(full["li2o_per_nm2"]),
+                dopants=self._dopants[str(full["dopants"])],
+            ),
+        }
+        if self.geometry.translation == "searched":
+            changes["translation"] = (full["translation_1"], full["translation_2"])
+        return GBSpec.model_validate(self.cells[_boundary(full)].spec.model_dump() | changes)
+
+    @cached_property
+    def _dopants(self) -> dict[str, tuple[Dopant, ...]]:
+        return {dopants_label(dopants): dopants for dopants in self.geometry.dopants}
 
 
-def _params(key: tuple[str, float, int]) -> Params:
-    plane, angle, width = key
-    return {"misorientation_deg": angle, "width_layers": width, "mean_plane": plane}
+def _boundary(point: Params) -> Boundary:
+    return Boundary(
+        mean_plane=str(point["mean_plane"]),
+        misorientation_deg=round(float(point["misorientation_deg"]), 4),
+        width_layers=int(point["width_layers"]),
+        kind=cast(Any, point["kind"]),
+        axis=str(point["axis"]),
+    )

@@ -10,13 +10,18 @@ from typing import Any
 
 from gbopt.campaign.campaign import read_bulk
 from gbopt.campaign.confirm import CONFIRMATION
+from gbopt.campaign.record import of_evaluation
 from gbopt.campaign.space import GBSpace
+from gbopt.campaign.told import search_settings, told_before
 from gbopt.config import CampaignConfig
 from gbopt.errors import RunFolderError
 from gbopt.evaluate.bulk import BulkReference
 from gbopt.model.evaluation import Evaluation
+from gbopt.search.belief import Belief, believe, can_believe
 from gbopt.search.best import Recommendation, recommend
 from gbopt.search.history import Observation
+from gbopt.search.settings import SearchSettings
+from gbopt.search.space import SearchSpace
 from gbopt.search.stopping import evaluations_since_improvement
 from gbopt.store.rundir import RunFolder
 
@@ -34,6 +39,8 @@ class CampaignView:
     events: tuple[dict[str, Any], ...]
     """The trace."""
     bulk: BulkReference | None
+    told: tuple[Observation, ...]
+    """Figures from elsewhere: earlier campaigns, measurements."""
     is_running: bool
     """Whether a process runs the campaign now."""
 
@@ -52,6 +59,7 @@ class CampaignView:
             running=tuple(folder.progress()),
             events=tuple(folder.events()),
             bulk=read_bulk(folder),
+            told=tuple(told_before(folder)),
             is_running=folder.is_running(),
         )
 
@@ -76,22 +84,45 @@ class CampaignView:
 
     @cached_property
     def history(self) -> list[Observation]:
-        """The evaluations as the search sees them, in order of completion."""
+        """The evaluations as the search sees them, in order of completion.
+
+        Figures from elsewhere come first.
+        """
         order = sorted(self.evaluations, key=lambda e: (e.provenance.finished_utc, e.trial))
-        return [_observation(evaluation, rank) for rank, evaluation in enumerate(order)]
+        chosen_by = {
+            e["trial"]: e["attributes"].get("chosen_by")
+            for e in self.events
+            if e["event"] == "proposed"
+        }
+        own = [of_evaluation(e, rank, chosen_by.get(e.trial)) for rank, e in enumerate(order)]
+        return [*self.told, *own]
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """The boundaries that may be proposed."""
+        return GBSpace(self.config).search_space
+
+    @cached_property
+    def search(self) -> SearchSettings:
+        """How the next boundary is chosen, and when to stop."""
+        return search_settings(self.config.search)
+
+    @cached_property
+    def belief(self) -> Belief | None:
+        """What the search believes by the evaluations so far; None before it has a model."""
+        if not can_believe(self.space, self.history):
+            return None
+        return believe(self.space, self.history, self.search)
 
     @cached_property
     def recommendation(self) -> Recommendation | None:
         """The boundary the search believes in most (not the luckiest value)."""
-        return recommend(GBSpace(self.config).search_space, self.history)
+        return recommend(self.space, self.history, self.search, self.belief)
 
     @property
     def since_improvement(self) -> int:
         """Complete evaluations since the last significant improvement."""
-        search = self.config.search
-        return evaluations_since_improvement(
-            self.history, min_improvement=search.min_improvement, n_initial=search.initial
-        )
+        return evaluations_since_improvement(self.space, self.history, self.search, self.belief)
 
     @property
     def stop_reason(self) -> str | None:
@@ -102,16 +133,3 @@ class CampaignView:
     def trial(self, number: int) -> Evaluation | None:
         """The finished evaluation of that number, if there is one."""
         return next((e for e in self.evaluations if e.trial == number), None)
-
-
-def _observation(evaluation: Evaluation, rank: int) -> Observation:
-    objective = evaluation.objective if evaluation.status.finished else None
-    return Observation(
-        number=evaluation.trial,
-        params=evaluation.params,
-        state="complete" if objective else "failed",
-        value=objective.value if objective else None,
-        std_err=objective.std_err if objective else None,
-        completion=rank,
-        bound=objective.bound if objective else None,
-    )

@@ -16,9 +16,11 @@ from gbopt.cli import (
     confirm,
     doctor,
     generate,
+    insight,
     inspect,
     launch,
     network,
+    observe,
     read,
     regress,
 )
@@ -59,9 +61,11 @@ app.command(rich_help_panel=_RUNNING)(launch.check)
 app.command(rich_help_panel=_RUNNING)(launch.run)
 app.command(rich_help_panel=_RUNNING)(launch.resume)
 app.command(rich_help_panel=_RUNNING)(confirm.confirm)
+app.command(rich_help_panel=_RUNNING)(observe.observe)
 app.command(rich_help_panel=_LOOKING)(read.status)
 app.command(rich_help_panel=_LOOKING)(read.trace)
 app.command(rich_help_panel=_LOOKING)(read.show)
+app.command(rich_help_panel=_LOOKING)(insight.insight)
 app.command(rich_help_panel=_LOOKING)(regress.regress)
 app.command(rich_help_panel=_LOOKING)(read.report)
 app.command(rich_help_panel=_LOOKING)(read.dashboard)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,13 +12,18 @@ from gbopt.config import CampaignConfig
 from gbopt.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
+    from gbopt.campaign.boundaries import Boundary
+    from gbopt.campaign.space import GBSpace
     from gbopt.md.engine import EngineSettings
+    from gbopt.search.space import Dimension, Params, Scalar
 
 # One core of a cloud machine with a rigid-ion potential, where nothing was measured here.
 _US_PER_ION_STEP = 6.0
 # Of two Sigma5 cells: one gave the same conductivity at 0.9 and 1.7 V; in the other 1.3 V left the
 # motion along the cores as it was, and 2.6 V made it half as fast again.
 _LINEAR_V, _LINEAR_AT_K = 1.7, 1100.0
+# More angles of one kind than this are not listed one by one.
+_ANGLES = 20
 
 
 def say(text: str) -> None:
@@ -33,24 +39,17 @@ def print_preflight(config: CampaignConfig) -> None:
     from gbopt.potentials.library import get_potential
 
     space = GBSpace(config)
-    geometries = space.geometries
     potential = get_potential(config.md.potential)
-    ions = [count for _, count in geometries.values()]
     steps = _steps(config.in_search())
-    mean_ions = sum(ions) / len(ions)
+    mean_ions = _mean_ions(space)
     us, source = _speed(config)
     searching = _hours(config.in_search(), us, mean_ions, steps)
     typer.echo(f"campaign    {config.name} (key {config.key})")
     typer.echo(f"question    {config.question}")
     for line in describe(potential, config.md.potential):
         typer.echo(f"potential   {line}")
-    typer.echo(
-        f"space       {len(geometries)} distinct boundaries, {min(ions)}-{max(ions)} ions, "
-        f"{min(k[1] for k in geometries):g}-{max(k[1] for k in geometries):g} deg"
-    )
-    for plane in config.geometry.mean_plane:
-        angles = sorted({k[1] for k in geometries if k[0] == plane})
-        typer.echo(f"            ({plane}): {', '.join(f'{a:.2f}' for a in angles) or 'none'}")
+    for line in _space(space):
+        typer.echo(line)
     typer.echo(
         f"run         {config.md.temperature_K:g} K, {config.md.production_ps:g} ps of "
         f"production, {steps} MD steps an evaluation"
@@ -67,6 +66,48 @@ def print_preflight(config: CampaignConfig) -> None:
         typer.echo(f"warning     {warning}")
 
 
+def _space(space: GBSpace) -> Iterator[str]:
+    """How many boundaries there are, of which kinds, and what is searched over them."""
+    geometries, searched = space.geometries, space.search_space
+    ions = [cell.ions for cell in geometries.values()]
+    angles = [boundary.misorientation_deg for boundary in geometries]
+    yield (
+        f"space       {len(geometries)} distinct boundaries, {min(ions)}-{max(ions)} ions, "
+        f"{min(angles):g}-{max(angles):g} deg"
+    )
+    groups: dict[str, list[Boundary]] = {}
+    for boundary in geometries:
+        planes = f" ({boundary.mean_plane})" if boundary.kind == "symmetric tilt" else ""
+        groups.setdefault(f"{boundary.kind} [{boundary.axis}]{planes}", []).append(boundary)
+    for name, members in sorted(groups.items()):
+        own = sorted({boundary.misorientation_deg for boundary in members})
+        listed = ", ".join(f"{angle:.2f}" for angle in own)
+        if len(own) > _ANGLES:
+            listed = f"{len(own)} angles from {own[0]:.2f} to {own[-1]:.2f}"
+        yield f"            {name}: {len(members)}, at {listed} deg"
+    if strained := [cell.strain for cell in geometries.values() if cell.strain > 0]:
+        yield f"            {len(strained)} of them strained by up to {max(strained):.2%}"
+    candidates = searched.candidates or ()
+    ranges = [_range(dimension, candidates) for dimension in searched.free]
+    yield f"searched    {'; '.join(ranges) or 'nothing'}"
+    if len(candidates) > len(geometries):
+        yield f"            {len(candidates)} candidates: each boundary with what it has room for"
+
+
+def _range(dimension: Dimension, candidates: Sequence[Params]) -> str:
+    choices: Sequence[Scalar] = dimension.choices
+    if dimension.name == "li2o_per_nm2":  # a number, but of a list
+        choices = sorted({point[dimension.name] for point in candidates})
+    if choices:
+        return f"{dimension.name} {' | '.join(str(choice) for choice in choices)}"
+    return f"{dimension.name} {dimension.low:g} to {dimension.high:g}"
+
+
+def _mean_ions(space: GBSpace) -> float:
+    ions = [cell.ions for cell in space.geometries.values()]
+    return sum(ions) / len(ions)
+
+
 def _steps(config: CampaignConfig) -> int:
     from gbopt.md.protocol import boundary_stages
 
@@ -77,9 +118,8 @@ def hours(config: CampaignConfig, us_per_ion_step: float) -> float:
     """Cost of the search of a campaign where all workers together have this speed."""
     from gbopt.campaign.space import GBSpace
 
-    ions = [count for _, count in GBSpace(config).geometries.values()]
     searched = config.in_search()
-    return _hours(searched, us_per_ion_step, sum(ions) / len(ions), _steps(searched))
+    return _hours(searched, us_per_ion_step, _mean_ions(GBSpace(config)), _steps(searched))
 
 
 def _speed(config: CampaignConfig) -> tuple[float, str]:
@@ -108,12 +148,16 @@ def _side_by_side(workers: int, settings: EngineSettings) -> float:
     return float(devices * (workers / devices) ** 0.6)
 
 
-def _repeats(config: CampaignConfig, settings: EngineSettings) -> int:
-    """Copies of a cell that an engine needs side by side; its ions count as often."""
+def _repeats(config: CampaignConfig, settings: EngineSettings) -> float:
+    """Copies of a cell that an engine needs side by side, the mean; its ions count as often."""
     from gbopt.campaign.space import GBSpace
 
-    # Along the axis [001] a cell is one lattice parameter wide.
-    return max(1, math.ceil(settings.least_edge_A / GBSpace(config).lattice_A))
+    space = GBSpace(config)
+    needed = [
+        cell.ions * math.prod(max(1, math.ceil(settings.least_edge_A / e)) for e in cell.edges_A)
+        for cell in space.geometries.values()
+    ]
+    return sum(needed) / len(needed) / _mean_ions(space)
 
 
 def _hours(
@@ -141,6 +185,11 @@ def _warnings(config: CampaignConfig) -> list[str]:
     found = []
     if config.geometry.crystal_A < 20:
         found.append("grains thinner than about 40 A hold no bulk crystal: raise crystal_A")
+    if any(d.where != "core" for dopants in config.geometry.dopants for d in dopants):
+        found.append(
+            "the bulk reference is undoped: what dopants change in the grains is counted with the "
+            'boundary; where = "core" keeps them out of the grains'
+        )
     if config.md.temperature_K < 900:
         found.append("undoped LLZO orders below about 880 K, and Li hops too rarely for MD")
     if config.md.production_ps < 50:

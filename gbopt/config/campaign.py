@@ -98,7 +98,10 @@ class CampaignConfig(Section):
         [run], [confirm], the texts and the limits of the search may change between two runs of
         one folder. A potential by file stands there by its content, not by its place.
         """
-        limits = {"evaluations", "patience", "min_improvement", "max_hours"}
+        limits = {
+            *("evaluations", "patience", "min_improvement", "max_hours"),
+            *("least_expected_gain", "finalists", "replicates"),
+        }
         free: Any = {"run": True, "confirm": True, "name": True, "question": True, "search": limits}
         dumped = self.model_dump(mode="json", exclude=free)
         flat = {k: v for k, v in dumped.items() if not isinstance(v, dict)}
@@ -143,7 +146,8 @@ def parse_campaign(text: str, source: str, folder: Path = Path()) -> CampaignCon
     Args:
         text: its content.
         source: how errors name it.
-        folder: where the path of a potential starts; it becomes absolute.
+        folder: where the paths of a potential and of earlier campaigns start; they become
+            absolute.
 
     Raises:
         ConfigError: the text is not TOML, or a field cannot be used.
@@ -154,6 +158,10 @@ def parse_campaign(text: str, source: str, folder: Path = Path()) -> CampaignCon
         source,
         hint="`gbopt schema` prints every field with its unit, range and default",
     )
+    if config.search.warm_start:
+        earlier = tuple(str((folder / path).absolute()) for path in config.search.warm_start)
+        search = config.search.model_copy(update={"warm_start": earlier})
+        config = config.model_copy(update={"search": search})
     if is_potential_file(config.md.potential):
         return config.with_potential(str((folder / config.md.potential).absolute()))
     return config

@@ -5,10 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from gbopt.config.files import parse_toml, read_toml
-from gbopt.config.sections import NAME_PATTERN, Angstrom, Degrees, Section
+from gbopt.config.sections import (
+    NAME_PATTERN,
+    Angstrom,
+    Degrees,
+    GapRange,
+    Section,
+    Surplus,
+    require_axes,
+)
 from gbopt.model.orientation import Miller
 from gbopt.model.spec import BoundaryKind, Dopant
 
@@ -16,13 +24,6 @@ LIBRARY_VERSION: Literal[1] = 1
 
 Angle = Annotated[Degrees, Field(ge=0, le=180)]
 Layers = Annotated[int, Field(ge=0, le=12)]
-Gap = Annotated[Angstrom, Field(ge=0, le=5)]
-Surplus = Annotated[float, Field(ge=-20, le=20)]
-
-
-def _as_range(value: object) -> object:
-    """One number stands for a range of that number alone."""
-    return (value, value) if isinstance(value, int | float | str) else value
 
 
 class SpaceConfig(Section):
@@ -43,7 +44,7 @@ class SpaceConfig(Section):
     """Range of the disordered slab on each boundary, 0-12 atomic layers."""
     crystal_A: Angstrom = Field(24.0, gt=0, le=500)
     """Least thickness of undisturbed crystal between the two disordered slabs, A."""
-    gap_A: Annotated[tuple[Gap, Gap], BeforeValidator(_as_range)] = (0.6, 0.6)
+    gap_A: GapRange = (0.6, 0.6)
     """Room left at each boundary, A: a number, or a range that each structure draws from."""
     max_ions: int = Field(6000, ge=100, le=200_000)
     """Boundaries and widths with more ions are left out."""
@@ -65,11 +66,7 @@ class SpaceConfig(Section):
                 raise ValueError(f"{name}: the first number must not exceed the second")
         if len(set(self.kinds)) != len(self.kinds):
             raise ValueError("kinds: each kind once")
-        for axis in self.axes:
-            if not any(axis) or max(map(abs, axis)) > 9:
-                raise ValueError(
-                    f"axes: {list(axis)} is not three integers up to 9 that are not all zero"
-                )
+        require_axes(self.axes)
         return self
 
 

@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from gbopt.model.orientation import Miller, coprime, cubic_family
+from gbopt.model.spec import BoundaryKind, Dopant, dopants_label
 from gbopt.units import parse_quantity
 
 LAGS_PER_SEGMENT = 3
@@ -43,6 +45,29 @@ CoulombCutoff = Annotated[float | Literal["auto"], BeforeValidator(_coulomb_cuto
 Angle = Annotated[Degrees, Field(ge=5, le=30)]
 Layers = Annotated[int, Field(ge=2, le=5)]
 MeanPlane = Literal["100", "110"]
+Gap = Annotated[Angstrom, Field(ge=0, le=5)]
+Surplus = Annotated[float, Field(ge=-20, le=20)]
+
+
+def _as_range(value: object) -> object:
+    """One number stands for a range of that number alone."""
+    return (value, value) if isinstance(value, int | float | str) else value
+
+
+GapRange = Annotated[tuple[Gap, Gap], BeforeValidator(_as_range)]
+
+
+def require_axes(axes: tuple[Miller, ...]) -> None:
+    """Refuse what are no small indices of axes of rotation.
+
+    Raises:
+        ValueError: an axis is [000], or has an index above 9.
+    """
+    for axis in axes:
+        if not any(axis) or max(map(abs, axis)) > 9:
+            raise ValueError(
+                f"axes: {list(axis)} is not three integers up to 9 that are not all zero"
+            )
 
 
 class Section(BaseModel):
@@ -58,27 +83,79 @@ class Section(BaseModel):
 
 
 class GeometryConfig(Section):
-    """[geometry]: the boundaries that may be proposed: symmetric tilt about [001]."""
+    """[geometry]: the boundaries that may be proposed. What has a single value is not searched."""
 
+    kinds: tuple[BoundaryKind, ...] = Field(("symmetric tilt",), min_length=1)
+    """Characters of boundary: symmetric tilt, asymmetric tilt, twist, mixed."""
+    axes: tuple[Miller, ...] = Field(((0, 0, 1),), min_length=1)
+    """Axes of rotation [uvw], of each set of equivalent ones one."""
     misorientation_deg: tuple[Angle, Angle] = (5.0, 30.0)
     """Range of the misorientation, within 5-30 deg. Snapped to commensurate angles."""
     width_layers: tuple[Layers, Layers] = (2, 5)
     """Range of the disordered slab on each boundary, 2-5 atomic layers."""
     mean_plane: tuple[MeanPlane, ...] = Field(("100", "110"), min_length=1)
-    """Mean boundary planes: the low-index plane both grains are tilted from."""
+    """Mean planes of symmetric tilts: the low-index plane both grains are tilted from. Twists lie
+    on the plane normal to their axis, the other kinds on those that max_index allows."""
+    max_index: int = Field(2, ge=1, le=5)
+    """Highest Miller index of the planes of asymmetric tilt and mixed boundaries."""
+    max_strain: float = Field(0.0, ge=0, le=0.01)
+    """Largest strain of either grain, 0-0.01; 0: none. With it, symmetric tilts are sheared to the
+    whole degrees that have none without strain within half a degree. Bulk stays unstrained."""
     crystal_A: Angstrom = Field(24.0, ge=5, le=200)
     """Least thickness of undisturbed crystal between the two disordered slabs, A."""
     max_ions: int = Field(20000, ge=500, le=200_000)
     """Geometries with more ions are left out of the space."""
+    translation: Literal["drawn", "searched"] = "drawn"
+    """Rigid shift of the second grain along the boundary: drawn by each structure's seed, or two
+    variables, in fractions of the cell of non-identical displacement."""
+    gap_A: GapRange = (0.6, 0.6)
+    """Room left at each boundary before relaxation, 0-5 A; a range [low, high] is searched."""
+    li2o_per_nm2: tuple[Surplus, ...] = Field((0.0,), min_length=1)
+    """Li2O units added to each boundary's core per nm2, negative: removed. Several are searched."""
+    dopants: tuple[tuple[Dopant, ...], ...] = Field(((),), min_length=1)
+    """Sets of dopants, of which a boundary has one; [] is without. Several are searched."""
+    relax_translations: int = Field(0, ge=0, le=1000)
+    """Translations and terminations of which each structure takes the lowest in energy; 0: the
+    first that is drawn."""
+    orderings: int = Field(1, ge=1, le=1000)
+    """Lithium orderings of which each structure takes the lowest in energy."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        for name in ("misorientation_deg", "width_layers"):
+        for name in ("misorientation_deg", "width_layers", "gap_A"):
             low, high = getattr(self, name)
             if low > high:
-                raise ValueError(f"{name}: the first number must not exceed the second")
-        if len(set(self.mean_plane)) != len(self.mean_plane):
-            raise ValueError("mean_plane: each plane once")
+                raise ValueError(
+                    f"{name} = [{low:g}, {high:g}]: the first number must not exceed the second"
+                )
+        for name in ("mean_plane", "kinds", "li2o_per_nm2"):
+            values = getattr(self, name)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name} = {list(values)}: each of them once")
+        return self
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        require_axes(self.axes)
+        families = [cubic_family(coprime(axis)) for axis in self.axes]
+        for axis, family in zip(self.axes, families, strict=True):
+            if families.count(family) > 1:
+                raise ValueError(
+                    f"axes: {list(axis)} is given with an equivalent axis, of which one is allowed"
+                )
+        labels = [dopants_label(dopants) for dopants in self.dopants]
+        for label, dopants in zip(labels, self.dopants, strict=True):
+            if labels.count(label) > 1:
+                raise ValueError(f"dopants: the set {label!r} is given twice, each is allowed once")
+            if len({(d.element, d.where) for d in dopants}) < len(dopants):
+                raise ValueError(
+                    f"dopants: {label!r} has an element twice in a region, each is allowed once"
+                )
+        if self.relax_translations and self.translation == "searched":
+            raise ValueError(
+                f"relax_translations = {self.relax_translations} chooses the translation itself: "
+                "make it 0, or translation = 'drawn'"
+            )
         return self
 
 
@@ -191,6 +268,9 @@ class AdaptiveConfig(Section):
     """End production when the boundary is surely worse than the best one known."""
 
 
+OtherObservable = Literal["li_enrichment_ratio", "o_vacancy_fraction", "gb_energy", "excess_length"]
+
+
 class SearchConfig(Section):
     """[search]: how the next boundary is chosen, and when to stop."""
 
@@ -206,6 +286,38 @@ class SearchConfig(Section):
     """Start no evaluation after this many hours of the present run."""
     objective: Literal["gb_resistivity", "area_specific_resistance"] = "gb_resistivity"
     """The quantity whose log10 is minimised."""
+    least_expected_gain: float = Field(0.0, ge=0, le=10)
+    """Stop when no evaluation is expected to lower log10 of the objective by more; 0: never."""
+    finalists: int = Field(3, ge=1, le=20)
+    """Before stopping, so many of the best boundaries are evaluated again with other seeds."""
+    replicates: int = Field(2, ge=1, le=20)
+    """Until each of the finalists has so many evaluations; 1: none is evaluated again."""
+    acquisition: Literal["knowledge-gradient", "noisy-ei", "lcb", "hedge"] = "knowledge-gradient"
+    """What the next evaluation maximises. knowledge-gradient: how much lower the best boundary is
+    expected to be known; it weighs replicates against new boundaries by their error bars.
+    noisy-ei: expected improvement on the true best. lcb: lower confidence bound. hedge: draws one
+    of them by how well their boundaries did."""
+    surrogate: Literal["gp", "extra-trees", "random-forest"] = "gp"
+    """Model of the objective: Gaussian process with the error bars, or a forest."""
+    cost_aware: bool = False
+    """Reckon gain per cost: by the ions of the cell, as all have the same number of steps."""
+    leads: tuple[OtherObservable, ...] = ()
+    """Observables that may inform the model of the objective: each has a model of its own, whose
+    prediction is taken as an input if that predicts evaluations better that were left out."""
+    limits: dict[OtherObservable, tuple[float, float]] = {}
+    """Ranges that observables must lie in, such as li_enrichment_ratio = [0.8, 1.2]."""
+    warm_start: tuple[str, ...] = ()
+    """Run folders of earlier campaigns with the same potential and objective, relative to the
+    campaign file; they count as far as their figures go with those of this campaign."""
+
+    @model_validator(mode="after")
+    def _limits_ordered(self) -> Self:
+        for name, (low, high) in self.limits.items():
+            if low >= high:
+                raise ValueError(f"limits.{name}: the first number must be below the second")
+        if len(set(self.leads)) != len(self.leads):
+            raise ValueError("leads: each observable once")
+        return self
 
 
 class ConfirmConfig(Section):

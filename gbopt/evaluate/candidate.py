@@ -249,7 +249,7 @@ def _measure_energy(
     folder: Path,
     notes: _Notes,
 ) -> None:
-    """Add the boundary energy; a relaxation that fails costs only this figure, and is flagged."""
+    """Add the boundary energy; without one the other figures stand, and it is flagged."""
     structure, measured = notes.structure, notes.measured
     assert structure is not None  # noqa: S101 - the run came before
     assert measured is not None  # noqa: S101
@@ -259,7 +259,7 @@ def _measure_energy(
         measured.cell["gb_energy"] = gb_energy(
             energy, structure, crystal_eV, config, notes.settings
         )
-    except MDError as error:
+    except (MDError, AnalysisError) as error:
         notes.more_flags += (_no_energy(f"{error.message} ({folder / 'energy'})"),)
 
 

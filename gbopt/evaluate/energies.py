@@ -50,8 +50,10 @@ def inherent_energy(
         folder: a folder for the relaxations, which is taken away afterwards.
 
     Raises:
+        AnalysisError: its composition has no reference energy.
         MDError: the engine failed.
     """
+    decompose(structure.counts)  # refused before anything is relaxed
     energies = [
         _relaxed_eV(
             replace(structure, positions=wrap(frame, cell), cell=cell), config, settings, folder

@@ -16,7 +16,7 @@ from gbopt.analysis.transport import LiTransport
 from gbopt.config import LAGS_PER_SEGMENT, CampaignConfig
 from gbopt.errors import ConfigError
 from gbopt.md.run import MDRun
-from gbopt.model.bicrystal import FORMAL_CHARGES, LI, SPECIES
+from gbopt.model.bicrystal import ELEMENT_CHARGES, ELEMENTS, LI, SPECIES
 from gbopt.model.observables import Estimate
 from gbopt.model.trajectory import TrajectoryInfo
 from gbopt.potentials.library import get_potential
@@ -40,16 +40,17 @@ class FieldStage(NamedTuple):
 
 def formal_charges(species: NDArray[np.int8]) -> NDArray[np.float64]:
     """Formal charge of each ion, e: what a hop carries, whatever charges the potential has."""
-    charges: NDArray[np.float64] = np.array(FORMAL_CHARGES, dtype=float)[species]
+    charges: NDArray[np.float64] = np.array(ELEMENT_CHARGES, dtype=float)[species]
     return charges
 
 
 def acting_charges(config: CampaignConfig, species: NDArray[np.int8]) -> NDArray[np.float64]:
     """Charge of each ion in the potential, e: what makes the electrostatic potential."""
     known = get_potential(config.md.potential).charges_e
-    formal = dict(zip(SPECIES, FORMAL_CHARGES, strict=True))
     # A learned potential has none: its ions are driven by their formal charges.
-    charges: NDArray[np.float64] = np.array([known.get(name, formal[name]) for name in SPECIES])
+    charges: NDArray[np.float64] = np.array(
+        [known.get(name, formal) for name, formal in zip(ELEMENTS, ELEMENT_CHARGES, strict=True)]
+    )
     return charges[species]
 
 
@@ -62,9 +63,11 @@ def require_driven(config: CampaignConfig) -> None:
     potential = get_potential(config.md.potential)
     if not config.field.fields_V_A or potential.kind == "ase":
         return
+    dopants = {d.element for listed in config.geometry.dopants for d in listed}
     scales = {
         potential.charges_e.get(name, 0.0) / formal
-        for name, formal in zip(SPECIES, FORMAL_CHARGES, strict=True)
+        for name, formal in zip(ELEMENTS, ELEMENT_CHARGES, strict=True)
+        if name in (*SPECIES, *dopants)
     }
     if len({round(scale, 6) for scale in scales}) > 1 or min(scales) <= 0:
         raise ConfigError(
@@ -81,7 +84,7 @@ def require_driven(config: CampaignConfig) -> None:
 
 def charge_scale(config: CampaignConfig) -> float:
     """Charges of the potential over the formal ones."""
-    return float(acting_charges(config, np.array([LI], dtype=np.int8))[0]) / FORMAL_CHARGES[LI]
+    return float(acting_charges(config, np.array([LI], dtype=np.int8))[0]) / ELEMENT_CHARGES[LI]
 
 
 def collective_lag_ps(config: CampaignConfig, run_ps: float) -> float:

@@ -36,7 +36,7 @@ from gbopt.evaluate.routes import (
     collective_route,
     field_route,
 )
-from gbopt.model.bicrystal import SPECIES, ZR, Bicrystal
+from gbopt.model.bicrystal import ELEMENTS, ON_ZR_SITES, SPECIES, Bicrystal
 from gbopt.model.evaluation import Ending, QualityFlag
 from gbopt.model.observables import Estimate
 from gbopt.model.trajectory import TrajectoryInfo
@@ -172,8 +172,11 @@ class Meters:
         return collective, driven
 
     def _excess_length(self, bulk: BulkReference) -> Estimate:
-        """Cell volume less that of bulk crystal with the same zirconium, over two areas."""
-        a, zirconium = bulk.lattice_A, int((self._info.species == ZR).sum())
+        """Cell volume less that of bulk crystal with the same zirconium, over two areas.
+
+        Ta and Nb count as zirconium.
+        """
+        a, zirconium = bulk.lattice_A, int(np.isin(self._info.species, ON_ZR_SITES).sum())
         crystal_A = zirconium * a.value**3 / 16 / self._info.area_A2
         return Estimate(
             value=(self._info.length_A - crystal_A) / 2,
@@ -196,7 +199,10 @@ class Meters:
         density, density_err = composition.density()
         diffusivity, diffusivity_err = profile.diffusivity()
         columns = {"z_A": profile.bins.centres_A}
-        for index, name in enumerate(SPECIES):
+        present = {*SPECIES, *(name for name, n in self._structure.counts.items() if n)}
+        for index, name in enumerate(ELEMENTS):
+            if name not in present:
+                continue
             columns[f"n_{name}_per_A3"] = density[index]
             columns[f"n_{name}_err"] = density_err[index]
         for axis, name in enumerate("xyz"):

@@ -8,6 +8,8 @@ from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
+import numpy as np
+
 from gbopt.geometry.interface import interface_of
 from gbopt.geometry.plan import plan
 from gbopt.integers import kernel
@@ -29,12 +31,18 @@ from gbopt.model.orientation import (
 from gbopt.model.spec import BoundaryKind, GBSpec
 
 KINDS: tuple[BoundaryKind, ...] = ("symmetric tilt", "asymmetric tilt", "twist", "mixed")
-LOW_INDEX: tuple[Miller, ...] = tuple(
-    (h, k, i)
-    for h, k, i in product(range(-2, 3), repeat=3)
-    if (h, k, i) > (0, 0, 0) and math.gcd(h, k, i) == 1
-)
-"""Planes with indices up to 2, one of each pair of opposite ones."""
+
+
+def planes_up_to(max_index: int) -> tuple[Miller, ...]:
+    """Planes with Miller indices up to a number, one of each pair of opposite ones."""
+    return tuple(
+        (h, k, i)
+        for h, k, i in product(range(-max_index, max_index + 1), repeat=3)
+        if (h, k, i) > (0, 0, 0) and math.gcd(h, k, i) == 1
+    )
+
+
+LOW_INDEX = planes_up_to(2)
 # Interfaces do not depend on these; a specification asks for them.
 _ANY = {"width_layers": 0, "crystal_A": 1.0, "seed": 0}
 
@@ -119,11 +127,16 @@ def _of_axis(
 ) -> tuple[tuple[tuple[object, ...], Entry], ...]:
     found: dict[tuple[object, ...], Entry] = {}
     for plane, rotation in _candidates(kinds, axis, range_deg, max_area_a2, planes):
+        second = turned_back(rotation, plane)
+        # The shared cell holds whole cells of either plane: most are too large at a glance.
+        if any(_plane_area_a2(crystal, p) > max_area_a2 + 1e-6 for p in (plane, second)):
+            continue
         entry = _entry(crystal, axis, plane, rotation)
         if entry.kind not in kinds or entry.area_a2 > max_area_a2 + 1e-9:
             continue
-        key = _equivalence(entry, turned_back(rotation, plane))
-        if key not in found or _plainness(entry) > _plainness(found[key]):
+        key = _equivalence(entry, second)
+        plainness = _plainness(plane, entry.rotation_deg)
+        if key not in found or plainness > _plainness(found[key].plane, found[key].rotation_deg):
             found[key] = entry
     return tuple(found.items())
 
@@ -138,10 +151,7 @@ def _candidates(
     """Planes with rotations in the range; some are equivalent, some too large."""
     low, high = range_deg[0] - 1e-9, range_deg[1] + 1e-9
     if "symmetric tilt" in kinds:
-        for plane in _zone(axis, 2 * max_area_a2):
-            tilt = symmetric_tilt(axis, plane)
-            if tilt and low <= abs(tilt[0].degrees) <= high:
-                yield plane, tilt[0]
+        yield from _symmetric(axis, low, high, max_area_a2)
     turned = [axis] if "twist" in kinds else []
     if not {"asymmetric tilt", "mixed"}.isdisjoint(kinds):
         turned += [p for p in planes if cross(p, axis) != (0, 0, 0)]
@@ -149,6 +159,29 @@ def _candidates(
         for rotation in _rotations(axis, low, high, max_area_a2):
             for plane in turned:
                 yield plane, rotation
+
+
+def _symmetric(
+    axis: Miller, low: float, high: float, max_area_a2: float
+) -> Iterator[tuple[Miller, Rotation]]:
+    """Planes of symmetric tilts, of each set of equivalent ones the plainest."""
+    found: dict[tuple[object, ...], tuple[Miller, Rotation]] = {}
+    for plane in _zone(axis, 2 * max_area_a2):
+        tilt = symmetric_tilt(axis, plane)
+        if tilt and low <= abs(tilt[0].degrees) <= high:
+            key = (cubic_family(plane), cubic_family(tilt[1]), round(abs(tilt[0].degrees), 6))
+            plainness = _plainness(plane, tilt[0].degrees)
+            if key not in found or plainness > _plainness(found[key][0], found[key][1].degrees):
+                found[key] = (plane, tilt[0])
+    yield from found.values()
+
+
+@lru_cache(maxsize=4096)
+def _plane_area_a2(crystal: Crystal, plane: Miller) -> float:
+    """Area of a primitive cell of a lattice plane, in units of a^2."""
+    step = math.gcd(*(dot(plane, v) for v in crystal.primitive)) / crystal.denominator
+    spacing_a = step / float(np.linalg.norm(crystal.normal_a(plane)))
+    return crystal.cells_a3 / spacing_a
 
 
 def largest_area_a2(crystal: Crystal, max_ions: int, thickness_A: float, lattice_A: float) -> float:
@@ -217,6 +250,6 @@ def _equivalence(entry: Entry, second: Miller) -> tuple[object, ...]:
     )
 
 
-def _plainness(entry: Entry) -> tuple[object, ...]:
+def _plainness(plane: Miller, rotation_deg: float) -> tuple[object, ...]:
     """Which of several equivalent boundaries to name: positive indices, the largest first."""
-    return sum(x >= 0 for x in entry.plane), entry.plane, entry.rotation_deg > 0
+    return sum(x >= 0 for x in plane), plane, rotation_deg > 0

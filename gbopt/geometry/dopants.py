@@ -17,12 +17,12 @@ from gbopt.errors import GeometryError
 from gbopt.geometry.mobile import exclusion_lists
 from gbopt.geometry.overlap import Framework, gate_A
 from gbopt.geometry.regions import Regions
-from gbopt.model.bicrystal import SPECIES, ZR
+from gbopt.model.bicrystal import DOPANTS, ELEMENT_CHARGES, ELEMENTS, ON_ZR_SITES, SPECIES, ZR
 from gbopt.model.crystal import Crystal
 from gbopt.model.spec import Composition, Dopant
 
-CHARGES_E = {"Al": 3, "Ga": 3, "Ta": 5, "Nb": 5}
-ON_ZIRCONIUM = ("Ta", "Nb")
+CHARGES_E = dict(zip(DOPANTS, ELEMENT_CHARGES[len(SPECIES) :], strict=True))
+ON_ZIRCONIUM = tuple(name for name in DOPANTS if ELEMENTS.index(name) in ON_ZR_SITES)
 LITHIUM_SITE = {"c-LLZO": "24d", "t-LLZO": "8a"}
 """Tetrahedral lithium site that takes Al and Ga, of each crystal that takes dopants at all."""
 RADII_A = {"Li": 0.59, "Zr": 0.72, "Al": 0.39, "Ga": 0.47, "Ta": 0.64, "Nb": 0.64}

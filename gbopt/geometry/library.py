@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -17,7 +16,7 @@ from gbopt.crystal.known import get_crystal
 from gbopt.crystal.neighbours import pairs_within
 from gbopt.errors import ConfigError, GeometryError
 from gbopt.geometry.build import build_bicrystal
-from gbopt.geometry.catalog import catalog, largest_area_a2
+from gbopt.geometry.catalog import catalog, largest_area_a2, planes_up_to
 from gbopt.geometry.compact import EXACT, RESOLUTIONS_A, encode
 from gbopt.geometry.dopants import doped
 from gbopt.geometry.overlap import gate_A
@@ -120,7 +119,6 @@ def candidates(config: LibraryConfig) -> list[Candidate]:
     """
     space = config.space
     crystal, a_A = get_crystal(space.crystal), lattice_A(config)
-    indices = product(range(-space.max_index, space.max_index + 1), repeat=3)
     boundaries = catalog(
         crystal,
         kinds=space.kinds,
@@ -128,9 +126,7 @@ def candidates(config: LibraryConfig) -> list[Candidate]:
         range_deg=space.misorientation_deg,
         # Two grains of at least this thickness bound the in-plane cell.
         max_area_a2=largest_area_a2(crystal, space.max_ions, space.crystal_A, a_A),
-        planes=tuple(
-            (h, k, i) for h, k, i in indices if (h, k, i) > (0, 0, 0) and math.gcd(h, k, i) == 1
-        ),
+        planes=planes_up_to(space.max_index),
     )
     low, high = space.width_layers
     found = [

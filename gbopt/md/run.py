@@ -98,7 +98,7 @@ class MDRun:
             message = self._receive()
         self._begun = None
         info = TrajectoryInfo(
-            species=self._structure.species,
+            species=self._structure.element_numbers,
             cell=np.array(message["cell"]),
             frame_interval_ps=frame_steps(self._md) * self._md.timestep_ps,
             n_frames=message["n_frames"],

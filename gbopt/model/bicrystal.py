@@ -15,6 +15,16 @@ LI, LA, ZR, O = range(4)  # noqa: E741 - the element's symbol
 MASSES_AMU = (6.94, 138.90547, 91.224, 15.999)
 FORMAL_CHARGES = (1, 3, 4, -2)
 """Formal charges in e, by which a structure is neutral whatever the potential."""
+DOPANTS = ("Al", "Ga", "Ta", "Nb")
+"""Cations that may replace lithium (Al, Ga) or zirconium (Ta, Nb)."""
+ELEMENTS = (*SPECIES, *DOPANTS)
+"""Order of the elements in whatever is analysed; a structure has those of its own alone."""
+AL, GA, TA, NB = range(4, 8)
+ELEMENT_MASSES_AMU = (*MASSES_AMU, 26.981538, 69.723, 180.94788, 92.90637)
+ELEMENT_CHARGES = (*FORMAL_CHARGES, 3, 3, 5, 5)
+"""Their formal charges in e."""
+ON_ZR_SITES = (ZR, TA, NB)
+"""Elements on the zirconium sites, as indices into ELEMENTS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +69,14 @@ class Bicrystal:
     def n_ions(self) -> int:
         """Number of ions."""
         return len(self.species)
+
+    @property
+    def element_numbers(self) -> NDArray[np.int8]:
+        """(n,) index of each ion into ELEMENTS; of another material into its own elements."""
+        if not set(self.elements) <= set(ELEMENTS):
+            return self.species
+        own = np.array([ELEMENTS.index(name) for name in self.elements], dtype=np.int8)
+        return own[self.species]
 
     @property
     def counts(self) -> dict[str, int]:

@@ -72,6 +72,15 @@ class Composition(BaseModel):
         return tuple(sorted(dopants, key=lambda dopant: (dopant.element, dopant.where)))
 
 
+def dopants_label(dopants: tuple[Dopant, ...]) -> str:
+    """Short name of a set of dopants, such as ``Al 0.2 core, Ta 0.5``; ``none`` without any."""
+    names = [
+        f"{d.element} {d.per_formula_unit:g}" + ("" if d.where == "everywhere" else f" {d.where}")
+        for d in sorted(dopants, key=lambda d: (d.element, d.where))
+    ]
+    return ", ".join(names) or "none"
+
+
 def _three_integers(value: object) -> bool:
     listed = isinstance(value, list | tuple) and len(value) == 3
     return listed and all(type(x) is int for x in value)  # type: ignore[attr-defined]
@@ -205,15 +214,18 @@ class GBSpec(BaseModel):
 
     @property
     def label(self) -> str:
-        """Short name, such as ``Sigma17 (410)[001] 28.07 deg w3``."""
+        """Short name, such as ``Sigma17 (410)[001] 28.07 deg w3, -1 Li2O/nm2, Al 0.25``."""
         index = f"Sigma{self.sigma} " if self.sigma else ""
         # The sense of a symmetric tilt says nothing; that of the others does.
         symmetric = self.kind == "symmetric tilt"
         angle_deg = abs(self.misorientation_deg) if symmetric else self.misorientation_deg
         kind = "" if symmetric else f" {self.kind}"
+        changed = self.composition
+        surplus = f", {changed.li2o_per_nm2:+g} Li2O/nm2" if changed.li2o_per_nm2 else ""
+        dopants = f", {dopants_label(changed.dopants)}" if changed.dopants else ""
         return (
             f"{index}({digits(self.plane)})[{digits(self.axis)}] "
-            f"{angle_deg:.2f} deg{kind} w{self.width_layers}"
+            f"{angle_deg:.2f} deg{kind} w{self.width_layers}{surplus}{dopants}"
         )
 
     @property

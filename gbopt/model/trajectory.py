@@ -14,7 +14,7 @@ class TrajectoryInfo:
     """What an analysis must know before the first frame."""
 
     species: NDArray[np.int8]
-    """(n,) index into model.bicrystal.SPECIES."""
+    """(n,) index into model.bicrystal.ELEMENTS."""
     cell: NDArray[np.float64]
     """(3, 3) A, rows are cell vectors; constant (NVT)."""
     frame_interval_ps: float

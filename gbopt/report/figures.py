@@ -7,6 +7,7 @@ readable on light and on dark ground. The page's style sheet colours text and gr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 import plotly.graph_objects as go
@@ -25,10 +26,12 @@ BLUE, ORANGE, GREEN, PURPLE, SKY, RED = (
     "#D55E00",
 )
 # The first four, the widths a campaign allows, stand out by 3:1 on white and on dark ground.
-_WIDTH_COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
+_COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
 _GREY = "#8a8f98"
 _SHADE = "rgba(138,143,152,0.18)"
 _SYMBOL = {"100": "circle", "110": "diamond"}
+# Of the other planes, over again where there are more.
+_OTHER_SYMBOLS = ("square", "triangle-up", "cross", "star", "hexagon", "triangle-down")
 _BOUND_MARK = {"lower": "≥", "upper": "≤"}
 
 
@@ -103,10 +106,10 @@ def misorientation(rows: Rows, axis: str) -> Any:
     figure = go.Figure()
     widths = sorted({r["width_layers"] for r in rows})
     for index, width in enumerate(widths):
-        for plane, symbol in _SYMBOL.items():
+        for plane, symbol in _symbols(rows).items():
             chosen = [r for r in rows if (r["width_layers"], r["mean_plane"]) == (width, plane)]
             if chosen:
-                colour = _WIDTH_COLOURS[index % len(_WIDTH_COLOURS)]
+                colour = _COLOURS[index % len(_COLOURS)]
                 x = [r["misorientation_deg"] for r in chosen]
                 name = f"({plane}), {width} layers"
                 figure.add_trace(_points(chosen, x, name, colour, symbol))
@@ -118,10 +121,10 @@ def misorientation(rows: Rows, axis: str) -> Any:
 def composition(rows: Rows, key: str, title: str, axis: str) -> Any:
     """Objective against ``LER`` or ``OVC``, with both error bars."""
     figure = go.Figure()
-    for plane, symbol in _SYMBOL.items():
+    for index, (plane, symbol) in enumerate(_symbols(rows).items()):
         chosen = [r for r in rows if r["mean_plane"] == plane and r[key] is not None]
         if chosen:
-            colour = BLUE if plane == "100" else RED
+            colour = _COLOURS[index % len(_COLOURS)]
             x = [r[key] for r in chosen]
             trace = _points(chosen, x, f"mean plane ({plane})", colour, symbol)
             trace.error_x = _bar([r[f"{key}_err"] for r in chosen])
@@ -129,6 +132,12 @@ def composition(rows: Rows, key: str, title: str, axis: str) -> Any:
     figure.update_xaxes(title=title)
     figure.update_yaxes(title=axis)
     return _styled(figure)
+
+
+def _symbols(rows: Rows) -> dict[str, str]:
+    """Symbol of each mean plane."""
+    others = sorted({r["mean_plane"] for r in rows} - set(_SYMBOL))
+    return _SYMBOL | dict(zip(others, cycle(_OTHER_SYMBOLS), strict=False))
 
 
 def _points(rows: Rows, x: Sequence[float], name: str, colour: str, symbol: str) -> Any:

@@ -29,7 +29,7 @@ from gbopt.errors import AnalysisError
 from gbopt.model.evaluation import Evaluation
 from gbopt.model.observables import Estimate
 from gbopt.report.boundaries import finished
-from gbopt.search.history import complete
+from gbopt.search.history import complete, own
 from gbopt.search.influence import (
     LEAST_POINTS,
     Importance,
@@ -248,7 +248,7 @@ def _joint(view: CampaignView, space: SearchSpace, names: Sequence[str]) -> Infl
     found = {e.trial: e.observables for e in finished(view)}
     history = [
         replace(o, params=o.params | {name: found[o.number][name].value for name in names})
-        for o in complete(view.history)
+        for o in own(complete(view.history))
         if all(name in found[o.number] for name in names)
     ]
     ranges = {name: [float(o.params[name]) for o in history] for name in names}

@@ -11,12 +11,16 @@ from gbopt.campaign.space import GBSpace
 from gbopt.campaign.view import CampaignView
 from gbopt.config import AdaptiveConfig, FieldConfig
 from gbopt.model.observables import QUANTITIES, format_with_error
+from gbopt.model.orientation import digits
 from gbopt.potentials.library import get_potential
 from gbopt.report.boundaries import boundaries, finished, recommended, scatter
 from gbopt.report.influence import STRUCTURE, Findings
 from gbopt.report.tables import Rows, number
+from gbopt.search.space import Dimension
 
 _SHOWN = 5
+# Variables that are named with the boundaries themselves.
+_CLASSIC = {"misorientation_deg", "width_layers", "kind", "axis"}
 _SIGNIFICANT = 0.05
 # Variance inflation, and share of a column's variance that is measurement error.
 _HARDLY_APART, _NOISY = 10.0, 0.2
@@ -26,16 +30,20 @@ def settings_rows(view: CampaignView) -> Rows:
     """What was searched, under which conditions, and how it was measured."""
     config = view.config
     geometry, md, search, analysis = config.geometry, config.md, config.search, config.analysis
-    quantity = QUANTITIES[search.objective]
+    quantity, space = QUANTITIES[search.objective], GBSpace(config)
+    dimensions = {d.name: d for d in space.search_space.dimensions}
+    planes = dimensions.pop("mean_plane").choices
+    others = [d for name, d in dimensions.items() if name not in _CLASSIC]
     return _items(
         {
             "minimised": f"log10 of the {quantity.label} ({quantity.unit})",
-            "boundaries": "symmetric tilt about [001], misorientation "
+            "boundaries": f"{', '.join(geometry.kinds)} about "
+            f"{', '.join(f'[{digits(axis)}]' for axis in geometry.axes)}, misorientation "
             f"{_range(geometry.misorientation_deg)} deg, mean planes "
-            f"{', '.join(f'({p})' for p in geometry.mean_plane)}, disordered slab "
+            f"{', '.join(f'({p})' for p in planes)}, disordered slab "
             f"{_range(geometry.width_layers)} layers, crystal {geometry.crystal_A:g} A or more; "
-            f"{len(GBSpace(config).geometries)} of these can be built with at most "
-            f"{geometry.max_ions:,} ions",
+            f"{len(space.geometries)} of these can be built with at most "
+            f"{geometry.max_ions:,} ions{_also(others)}",
             "conditions": f"{md.temperature_K:g} K, {md.pressure_atm:g} atm, "
             f"{get_potential(md.potential).name}",
             "cores": f"disordered at {md.anneal_temperature_K:g} K for {md.anneal_ps:g} ps, "
@@ -50,6 +58,15 @@ def settings_rows(view: CampaignView) -> Rows:
             f"space-filling; patience {search.patience}",
         }
     )
+
+
+def _also(others: list[Dimension]) -> str:
+    """The variables beside plane, angle and width."""
+    listed = [
+        f"{label(d.name)} {', '.join(map(str, d.choices)) or _range((d.low, d.high))}"
+        for d in others
+    ]
+    return f". Also searched: {'; '.join(listed)}" if listed else ""
 
 
 def _endings(adaptive: AdaptiveConfig) -> str:
@@ -245,9 +262,9 @@ def _on_edges(view: CampaignView) -> list[str]:
     coordinates: dict[str, tuple[float, list[float]]] = {
         "misorientation": (
             round(abs(spec.misorientation_deg), 4),
-            [angle for _, angle, _ in points],
+            [boundary.misorientation_deg for boundary in points],
         ),
-        "width": (spec.width_layers, [width for _, _, width in points]),
+        "width": (spec.width_layers, [boundary.width_layers for boundary in points]),
     }
     return [
         f"{word} {name}"

@@ -4,12 +4,13 @@ Everything here is a pure function of its arguments, so that any process that re
 record makes the same decision. It knows no atoms: `minimise` searches any noisy function.
 """
 
-from gbopt.search.best import Recommendation, recommend
+from gbopt.search.best import Recommendation, leaders, recommend
 from gbopt.search.history import Observation
 from gbopt.search.minimise import SearchResult, minimise
 from gbopt.search.propose import Proposal, propose
+from gbopt.search.settings import SearchSettings
 from gbopt.search.space import Dimension, Params, SearchSpace
-from gbopt.search.stopping import evaluations_since_improvement, stop_reason
+from gbopt.search.stopping import Stop, decide, evaluations_since_improvement, stop_reason
 
 __all__ = [
     "Dimension",
@@ -18,8 +19,12 @@ __all__ = [
     "Proposal",
     "Recommendation",
     "SearchResult",
+    "SearchSettings",
     "SearchSpace",
+    "Stop",
+    "decide",
     "evaluations_since_improvement",
+    "leaders",
     "minimise",
     "propose",
     "recommend",

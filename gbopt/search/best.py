@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gbopt.search.belief import LIKELY, Belief, believe
 from gbopt.search.history import Observation, complete
-from gbopt.search.posterior import fit_posterior
+from gbopt.search.settings import SearchSettings
 from gbopt.search.space import Key, Params, SearchSpace
 
 _LEAST_FOR_MODEL = 5
@@ -35,15 +36,41 @@ class Recommendation:
     from_model: bool
 
 
-def recommend(space: SearchSpace, history: Sequence[Observation]) -> Recommendation | None:
+def recommend(
+    space: SearchSpace,
+    history: Sequence[Observation],
+    settings: SearchSettings | None = None,
+    belief: Belief | None = None,
+) -> Recommendation | None:
     """Return the evaluated point of lowest posterior mean.
 
-    The lowest value among noisy ones is a lucky draw; the surrogate weighs every value by its
-    error bar and its neighbours. With fewer than five complete evaluations the pooled value
-    plus its error decides instead. A point known only by lower bounds is never recommended.
+    See ``leaders``, of which it is the first.
 
     Returns:
         None where no complete evaluation shows how low its point is.
+    """
+    return next(iter(leaders(space, history, settings, belief)), None)
+
+
+def leaders(
+    space: SearchSpace,
+    history: Sequence[Observation],
+    settings: SearchSettings | None = None,
+    belief: Belief | None = None,
+) -> list[Recommendation]:
+    """Return the evaluated points, that of the lowest posterior mean first.
+
+    The lowest value among noisy ones is a lucky draw; the surrogate weighs every value by its
+    error bar and its neighbours. With fewer than five complete evaluations the pooled value
+    plus its error decides instead. A point known only by lower bounds, or only from another
+    source, is left out. Where observables have limits, the points that probably keep them come
+    first.
+
+    Args:
+        space: the space.
+        history: evaluations of any state.
+        settings: the surrogate and the limits; by default as ``SearchSettings``.
+        belief: what ``believe`` makes of the same arguments, where it is at hand.
     """
     done = complete(history)
     by_point: dict[Key, list[Observation]] = {}
@@ -52,19 +79,26 @@ def recommend(space: SearchSpace, history: Sequence[Observation]) -> Recommendat
             by_point.setdefault(space.key(o.params), []).append(o)
     groups = list(by_point.values())
     if not groups:
-        return None
+        return []
+    points = [g[0].params for g in groups]
     from_model = len(done) >= _LEAST_FOR_MODEL and bool(space.free)
     if from_model:
-        finished = [o for o in history if o.state != "running"]
-        mean, sd = fit_posterior(space, finished).predict([g[0].params for g in groups])
-        i = int(np.argmin(mean))
-        estimate = float(mean[i]), float(sd[i])
+        belief = belief or believe(space, history, settings or SearchSettings())
+        mean, sd = belief.predict(points)
+        order = np.lexsort((mean, belief.allowed(points) < LIKELY))
     else:
-        pooled = [_pool(g) for g in groups]
-        i = int(np.argmin([value + error for value, error in pooled]))
-        estimate = pooled[i]
-    numbers = tuple(o.number for o in groups[i])
-    return Recommendation(space.plain(groups[i][0].params), *estimate, numbers, from_model)
+        mean, sd = np.array([_pool(g) for g in groups]).T
+        order = np.argsort(mean + sd, kind="stable")
+    return [
+        Recommendation(
+            space.plain(points[i]),
+            float(mean[i]),
+            float(sd[i]),
+            tuple(o.number for o in groups[i]),
+            from_model,
+        )
+        for i in order.tolist()
+    ]
 
 
 def _pool(replicates: Sequence[Observation]) -> tuple[float, float]:

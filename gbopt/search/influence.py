@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbopt.errors import AnalysisError
-from gbopt.search.history import Observation, complete
+from gbopt.search.history import Observation, complete, own
 from gbopt.search.posterior import Posterior, fit_posterior
 from gbopt.search.space import Dimension, Scalar, SearchSpace
 
@@ -71,7 +71,7 @@ def influence(
 ) -> Influence:
     """Fit the search's own surrogate to the complete evaluations, and ask it.
 
-    Failed evaluations are left out: the penalty that the search gives them is no value.
+    Failed evaluations are left out, and so are values of other sources.
 
     Partial dependence (Friedman, Ann. Stat. 29 (2001) 1189): one variable runs through a grid
     over its evaluated range, the others stay at those of each evaluated point, and the posterior
@@ -94,7 +94,7 @@ def influence(
     Raises:
         AnalysisError: complete evaluations of fewer than ``LEAST_POINTS`` different points.
     """
-    done = complete(history)
+    done = own(complete(history))
     point = _points(points or space, done)
     if point.max(initial=-1) + 1 < LEAST_POINTS:
         raise AnalysisError(
@@ -121,7 +121,7 @@ def _partial(posterior: Posterior, done: Sequence[Observation], variable: int) -
     at = posterior.coordinates([{**done[0].params, dimension.name: value} for value in grid])
     # Replicates do not count twice.
     others = np.unique(posterior.coordinates([o.params for o in done]), axis=0)
-    model = posterior.optimizer.models[-1]
+    model = posterior.model
     own = np.asarray(model.groups) == variable
     mean, sd = np.array([_averaged(model, np.where(own, row, others)) for row in at]).T
     spread = posterior.spread
@@ -169,7 +169,7 @@ def _squared_errors(posterior: Posterior, rest: Sequence[Observation], asked: Ob
         (2 + variables,) of the plain mean of the rest, of the model, and of the model with each
         variable taken from the rest, averaged over the rest.
     """
-    model = posterior.optimizer.models[-1]
+    model = posterior.model
     x, others = (posterior.coordinates([o.params for o in group]) for group in ([asked], rest))
     groups = np.asarray(model.groups)
     swapped = [np.where(groups == j, others, x) for j in range(groups.max() + 1)]

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from gbopt.errors import GboptError
 from gbopt.search.best import Recommendation, recommend
 from gbopt.search.history import Observation
-from gbopt.search.propose import propose
+from gbopt.search.propose import Proposal
+from gbopt.search.settings import SearchSettings
 from gbopt.search.space import Params, SearchSpace
-from gbopt.search.stopping import stop_reason
+from gbopt.search.stopping import Stop, decide
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,8 @@ def minimise(
     function: Callable[[Params], tuple[float, float]],
     space: SearchSpace,
     *,
-    evaluations: int,
-    initial: int,
-    patience: int,
-    seed: int,
+    settings: SearchSettings | None = None,
+    seed: int = 0,
 ) -> SearchResult:
     """Search for the lowest value of a function known only through noisy evaluations.
 
@@ -44,35 +43,28 @@ def minimise(
         function: returns the value at a point and its standard error, 0 where that is not
             known; a `GboptError` or a value that is not finite counts as a failed evaluation.
         space: where to search.
-        evaluations: most evaluations, failed ones included.
-        initial: length of the initial design.
-        patience: stop after this many evaluations without significant improvement.
+        settings: how to search and when to stop; by default as ``SearchSettings``.
         seed: root of every random number of the search.
     """
     history: list[Observation] = []
     while True:
-        stopped = stop_reason(
-            history,
-            evaluations=evaluations,
-            patience=patience,
-            min_improvement=0.0,
-            n_initial=initial,
-        )
-        if stopped:
-            return SearchResult(recommend(space, history), tuple(history), stopped)
-        number = len(history)
-        params = propose(space, history, seed=seed, number=number, n_initial=initial).params
-        history.append(_evaluate(function, params, number))
+        step = decide(space, history, seed=seed, number=len(history), settings=settings)
+        if isinstance(step, Stop):
+            return SearchResult(recommend(space, history, settings), tuple(history), step.reason)
+        history.append(_evaluate(function, step, len(history)))
 
 
 def _evaluate(
-    function: Callable[[Params], tuple[float, float]], params: Params, number: int
+    function: Callable[[Params], tuple[float, float]], proposal: Proposal, number: int
 ) -> Observation:
-    failed = Observation(number, params, "failed", completion=number)
+    params, chosen_by = proposal.params, proposal.chosen_by
+    failed = Observation(number, params, "failed", completion=number, chosen_by=chosen_by)
     try:
         value, std_err = function(dict(params))
     except GboptError:
         return failed
     if not (math.isfinite(value) and math.isfinite(std_err)):
         return failed
-    return Observation(number, params, "complete", float(value), float(std_err), number)
+    return Observation(
+        number, params, "complete", float(value), float(std_err), number, chosen_by=chosen_by
+    )

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gbopt.search.censored import site
 from gbopt.search.history import Observation, complete
-from gbopt.search.space import Params, SearchSpace
+from gbopt.search.settings import Surrogate
+from gbopt.search.space import Params, Scalar, SearchSpace
 
 Array = NDArray[np.float64]
 
 LEAST_COMPLETE = 2
 """Fewer complete evaluations have no spread to standardise with, so no model."""
-KAPPA = 1.96
-"""The search minimises mean - KAPPA sd: the lower end of the 95 % interval."""
 _DIGITS = 9
+# Leads enter in units of their own spread; further out they are told as this.
+_LEAD_RANGE = 4.0
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,12 @@ class _Scale:
     spread: float
 
     @classmethod
-    def of(cls, history: Sequence[Observation]) -> _Scale:
-        done = complete(history)
-        values = [o.y for o in done]
+    def of(cls, done: Sequence[Observation]) -> _Scale:
+        resolved = [o for o in done if o.bound is None] or done
+        values = [o.y for o in resolved]
         # Where the error bars exceed the scatter, the scatter says little of how far the true
         # values differ: the larger of the two sets what the model thinks possible.
-        noise = float(np.sqrt(np.mean([o.error**2 for o in done])))
+        noise = float(np.sqrt(np.mean([o.error**2 for o in resolved])))
         return cls(float(np.mean(values)), max(float(np.std(values)), noise) or 1.0)
 
     def standard(self, value: float) -> float:
@@ -46,108 +48,257 @@ class _Scale:
 
 
 @dataclass(frozen=True)
+class Lead:
+    """Another observable, whose own surrogate is an input of that of the objective.
+
+    Args:
+        name: its name.
+        posterior: its surrogate.
+        left_out: what the surrogate predicts at each evaluated point without its evaluations: the
+            input that the model of the objective is trained on, since it will be asked at points
+            where the observable is not measured either.
+    """
+
+    name: str
+    posterior: Posterior
+    left_out: Mapping[tuple[Scalar, ...], float]
+
+    def inputs(self, points: Sequence[Params], *, training: bool) -> list[float]:
+        """Return the input at each point, in units of the observable's spread."""
+        mean, _ = self.posterior.predict(points)
+        raw = [
+            self.left_out.get(self.posterior.space.key(p), float(m)) if training else float(m)
+            for p, m in zip(points, mean, strict=True)
+        ]
+        centre, spread = self.posterior.centre, self.posterior.spread
+        return [float(np.clip((x - centre) / spread, -_LEAD_RANGE, _LEAD_RANGE)) for x in raw]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The columns that scikit-optimize is told: variables, source, leads."""
+
+    space: SearchSpace
+    sources: tuple[str, ...] = ()
+    leads: tuple[Lead, ...] = ()
+
+    def dimensions(self) -> tuple[list[Any], tuple[int, ...], tuple[float, ...]]:
+        """Dimensions of scikit-optimize, the variable of each column, the typical lengths."""
+        from skopt.space import Categorical, Real
+
+        from gbopt.search.surrogate import CATEGORY_MEDIAN, LENGTH_MEDIAN
+
+        variables = [d.for_skopt() for d in self.space.free]
+        if self.sources:
+            variables.append([Categorical(list(range(len(self.sources) + 1)))])
+        variables += [[Real(-_LEAD_RANGE, _LEAD_RANGE)] for _ in self.leads]
+        groups = tuple(
+            i for i, group in enumerate(variables) for d in group for _ in range(d.transformed_size)
+        )
+        medians = tuple(
+            CATEGORY_MEDIAN if isinstance(group[0], Categorical) else LENGTH_MEDIAN
+            for group in variables
+        )
+        return [d for group in variables for d in group], groups, medians
+
+    def rows(
+        self, points: Sequence[Params], sources: Sequence[str] | None = None, *, training: bool
+    ) -> list[list[Any]]:
+        """Encode points; of this search's own source unless ``sources`` says otherwise."""
+        rows = [self.space.encode(p) for p in points]
+        if self.sources:
+            numbers = {source: 1 + i for i, source in enumerate(self.sources)}
+            for i, row in enumerate(rows):
+                row.append(numbers.get(sources[i], 0) if sources else 0)
+        for lead in self.leads:
+            for row, value in zip(rows, lead.inputs(points, training=training), strict=True):
+                row.append(value)
+        return rows
+
+
+@dataclass(frozen=True)
 class Posterior:
     """What the evaluations so far say about every point.
 
     Args:
-        space: the space.
+        layout: the columns of the model.
         optimizer: the `skopt.Optimizer` that has been told everything.
         centre: mean of the complete values.
         spread: standard deviation of the complete values.
+        noise: standard deviation that the next evaluation is expected to have, in units of spread.
+        told: the evaluations that the model was fitted to, row by row.
     """
 
-    space: SearchSpace
+    layout: _Layout
     optimizer: Any
     centre: float
     spread: float
+    noise: float
+    told: tuple[Observation, ...]
+
+    @property
+    def space(self) -> SearchSpace:
+        """The space."""
+        return self.layout.space
+
+    @property
+    def model(self) -> Any:
+        """The fitted surrogate."""
+        return self.optimizer.models[-1]
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """Observables that the surrogate takes as inputs."""
+        return tuple(lead.name for lead in self.layout.leads)
 
     def coordinates(self, points: Sequence[Params]) -> Array:
         """Return the coordinates of points in the model, (n, columns)."""
-        encoded = [self.space.encode(p) for p in points]
-        return np.asarray(self.optimizer.space.transform(encoded), dtype=float)
+        rows = self.layout.rows(points, training=False)
+        return np.asarray(self.optimizer.space.transform(rows), dtype=float)
 
     def predict(self, points: Sequence[Params]) -> tuple[Array, Array]:
         """Return the mean and standard deviation of the true objective, (n,) each."""
-        model = self.optimizer.models[-1]
-        mean, sd = model.predict(self.coordinates(points), return_std=True)
+        mean, sd = self.model.predict(self.coordinates(points), return_std=True)
         return self.centre + self.spread * mean, self.spread * sd
 
-    def by_lower_bound(self, points: Sequence[Params]) -> list[int]:
-        """Return the indices of points, the lowest lower confidence bound first."""
-        from skopt.acquisition import gaussian_lcb
+    def left_out(self) -> tuple[Array, Array]:
+        """Predict every value told from the evaluations of all other points.
 
-        bound = gaussian_lcb(self.coordinates(points), self.optimizer.models[-1], kappa=KAPPA)
-        return [int(i) for i in np.argsort(bound, kind="stable")]
+        Returns:
+            Mean and standard deviation (of the value, noise included), (n,) each, in units of the
+            objective.
+        """
+        order: dict[Any, int] = {}
+        keys = [self.space.key(o.params) for o in self.told]
+        blocks = np.array([order.setdefault(key, len(order)) for key in keys], dtype=np.intp)
+        mean, sd = self.model.left_out(blocks)
+        return self.centre + self.spread * mean, self.spread * sd
+
+    def believing(self, running: Sequence[Observation]) -> Posterior:
+        """Return the posterior that takes its own predictions for the running evaluations.
+
+        That lowers the uncertainty there and leaves the mean and the hyperparameters (Desautels
+        et al., J. Mach. Learn. Res. 15 (2014) 4053).
+        """
+        if not running:
+            return self
+        points = [o.params for o in running]
+        mean = self.model.predict(self.coordinates(points))
+        rows = self.layout.rows(points, training=False)
+        x = [*self.optimizer.Xi, *rows]
+        y = [*self.optimizer.yi, *mean.tolist()]
+        alpha = [*np.asarray(self.model.alpha).tolist(), *[self.noise**2] * len(rows)]
+        theta = getattr(self.model, "fitted_theta", None)
+        kind: Surrogate = _KINDS.get(type(self.model).__name__, "gp")
+        optimizer = _tell(self.layout, x, y, alpha, kind, theta)
+        return replace(self, optimizer=optimizer)
+
+
+def model_covariance(model: Any, a: Array, b: Array) -> Array:
+    """Return the covariance of a surrogate between coordinates, (n, m), in units of its spread."""
+    if hasattr(model, "covariance"):
+        return np.asarray(model.covariance(a, b))
+    _, sd = model.predict(a, return_std=True)
+    same = (a[:, None, :] == b[None, :, :]).all(axis=2)
+    return np.asarray(same * sd[:, None] ** 2)
 
 
 def fit_posterior(
-    space: SearchSpace, history: Sequence[Observation], *, seed: int = 0, samples: int = 1
+    space: SearchSpace,
+    history: Sequence[Observation],
+    *,
+    surrogate: Surrogate = "gp",
+    leads: tuple[Lead, ...] = (),
 ) -> Posterior:
-    """Tell a new `skopt.Optimizer` the whole history at once.
+    """Tell a new `skopt.Optimizer` all complete evaluations at once.
 
-    A failed evaluation is told as the worst complete value plus one spread: ignored, its
-    region would be tried again and again. A lower bound is told as no better than the mean. A
-    running evaluation is told as what the finished ones predict for it, which lowers the
-    uncertainty there and leaves the mean (Desautels et al., J. Mach. Learn. Res. 15 (2014)
-    4053).
+    A failed evaluation has no value to tell (see ``gbopt.search.feasibility``), a running one is
+    told by ``Posterior.believing``. A bound is told as what it adds to what the other evaluations
+    say of its point (see ``gbopt.search.censored``).
 
     Args:
         space: the space, with at least one free dimension.
         history: evaluations, at least `LEAST_COMPLETE` of them complete.
-        seed: of the points at which ``ask`` compares the acquisition; the model needs none.
-        samples: how many such points.
+        surrogate: the kind of model.
+        leads: observables that are inputs beside the variables.
     """
-    scale = _Scale.of(history)
-    finished = sorted((o for o in history if o.state != "running"), key=lambda o: o.number)
-    running = sorted((o for o in history if o.state == "running"), key=lambda o: o.number)
-    points = [space.encode(o.params) for o in finished]
-    y = _standard_values(finished, scale)
-    alpha = [scale.variance(o.error) if o.state == "complete" else 0.0 for o in finished]
-    if running:
-        first = _tell(space, points, y, alpha, seed=seed, samples=1)
-        pending = [space.encode(o.params) for o in running]
-        believed = first.models[-1].predict(first.space.transform(pending))
-        points += pending
-        y += [float(value) for value in believed]
-        alpha += [float(np.median(alpha))] * len(running)
-    optimizer = _tell(space, points, y, alpha, seed=seed, samples=samples)
-    return Posterior(space, optimizer, scale.centre, scale.spread)
+    done = complete(history)
+    scale = _Scale.of(done)
+    layout = _Layout(space, tuple(sorted({o.source for o in done} - {""})), leads)
+    x = layout.rows([o.params for o in done], [o.source for o in done], training=True)
+    y = [scale.standard(o.y) for o in done]
+    alpha = [scale.variance(o.error) for o in done]
+    censored = [i for i, o in enumerate(done) if o.bound is not None]
+    if censored and len(done) - len(censored) >= LEAST_COMPLETE:
+        _resolve(layout, x, y, alpha, [o.bound for o in done], surrogate)
+    optimizer = _tell(layout, x, y, alpha, surrogate)
+    own = [a for a, o in zip(alpha, done, strict=True) if not o.source and o.bound is None]
+    unexplained = getattr(optimizer.models[-1], "noise_", 0.0)
+    noise = float(np.sqrt(np.median(own or alpha) + unexplained))
+    return Posterior(layout, optimizer, scale.centre, scale.spread, noise, tuple(done))
 
 
-def _standard_values(finished: Sequence[Observation], scale: _Scale) -> list[float]:
-    penalty = max(scale.standard(o.y) for o in complete(finished)) + 1.0
-    values = []
-    for o in finished:
-        value = scale.standard(o.y) if o.state == "complete" else penalty
-        values.append(max(value, 0.0) if o.bound == "lower" else value)
-    return values
+def _resolve(
+    layout: _Layout,
+    x: list[list[Any]],
+    y: list[float],
+    alpha: list[float],
+    bounds: Sequence[str | None],
+    surrogate: Surrogate,
+) -> None:
+    """Replace bounds, in place, by the values that say the same to the model."""
+    resolved = [i for i, bound in enumerate(bounds) if bound is None]
+    first = _tell(
+        layout,
+        [x[i] for i in resolved],
+        [y[i] for i in resolved],
+        [alpha[i] for i in resolved],
+        surrogate,
+    )
+    for i, bound in enumerate(bounds):
+        if bound is not None:
+            at = np.asarray(first.space.transform([x[i]]), dtype=float)
+            mean, sd = first.models[-1].predict(at, return_std=True)
+            y[i], alpha[i] = site(
+                float(mean[0]), float(sd[0]), y[i], alpha[i], lower=bound == "lower"
+            )
 
 
 def _tell(
-    space: SearchSpace,
-    points: list[list[Any]],
+    layout: _Layout,
+    x: list[list[Any]],
     y: list[float],
     alpha: list[float],
-    *,
-    seed: int,
-    samples: int,
+    surrogate: Surrogate,
+    theta: tuple[float, ...] | None = None,
 ) -> Any:
     from skopt import Optimizer
 
-    from gbopt.search.surrogate import ErrorBarGPR
+    from gbopt.search.surrogate import ErrorBarExtraTrees, ErrorBarGPR, ErrorBarRandomForest
 
-    dimensions = [d.for_skopt() for d in space.free]
-    groups = tuple(i for i, d in enumerate(dimensions) for _ in range(d.transformed_size))
+    dimensions, groups, medians = layout.dimensions()
+    variance = np.array(alpha)
+    model: Any
+    if surrogate == "gp":
+        model = ErrorBarGPR(groups, medians, variance, theta)
+    else:
+        forests = {"extra-trees": ErrorBarExtraTrees, "random-forest": ErrorBarRandomForest}
+        model = forests[surrogate](variance)
     optimizer = Optimizer(
         dimensions,
-        base_estimator=ErrorBarGPR(groups, np.array(alpha)),
+        base_estimator=model,
         n_initial_points=0,
         acq_func="LCB",
-        acq_func_kwargs={"kappa": KAPPA},
         acq_optimizer="sampling",
-        acq_optimizer_kwargs={"n_points": samples},
-        random_state=seed,
-        avoid_duplicates=False,  # a replicate where the bound asks for one, not a random point
+        # It fits the model; where its acquisition is least is found by `gbopt.search.pool`.
+        acq_optimizer_kwargs={"n_points": 1},
+        random_state=0,
     )
-    optimizer.tell(points, y)
+    optimizer.tell(x, y)
     return optimizer
+
+
+_KINDS: dict[str, Surrogate] = {
+    "ErrorBarExtraTrees": "extra-trees",
+    "ErrorBarRandomForest": "random-forest",
+}

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import itertools
-import warnings
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from gbopt.provenance import derive_seed
-from gbopt.search.history import Observation, complete
-from gbopt.search.posterior import LEAST_COMPLETE, Posterior, fit_posterior
+from gbopt.search.acquisition import Gain
+from gbopt.search.belief import LIKELY, Belief, believe, can_believe
+from gbopt.search.feasibility import given_up
+from gbopt.search.history import Observation, own
+from gbopt.search.pool import Scored, greatest
+from gbopt.search.settings import ACQUISITIONS, Acquisition, SearchSettings
 from gbopt.search.space import Key, Params, SearchSpace
 
 _LOG2_DESIGN = 12
 """4,096 points of the Sobol sequence: enough for a thousand distinct ones after snapping."""
-_SAMPLES = 10_000
-_DETOUR_SAMPLES = 1_000
+_LEAST_OWN = 3
+"""Points of the design that other sources do not make up for."""
+_STARTS = 5
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,10 @@ class Proposal:
         replicate: how many evaluations in the history are of the same point.
         predicted: mean of the surrogate there, in units of the objective; None in the design.
         predicted_sd: its standard deviation.
+        expected_gain: by how much the lowest posterior mean is expected to fall, in units of the
+            objective; None in the design.
+        chance: probability that the evaluation succeeds and is within the limits.
+        chosen_by: the acquisition; None in the design and for replicates before stopping.
         reason: why this point, in words.
     """
 
@@ -36,6 +47,9 @@ class Proposal:
     replicate: int
     predicted: float | None
     predicted_sd: float | None
+    expected_gain: float | None
+    chance: float | None
+    chosen_by: str | None
     reason: str
 
 
@@ -45,49 +59,70 @@ def propose(
     *,
     seed: int,
     number: int,
-    n_initial: int,
+    settings: SearchSettings | None = None,
+    belief: Belief | None = None,
 ) -> Proposal:
     """Choose the point of evaluation ``number``.
 
-    The first ``n_initial`` numbers take their points from a fixed space-filling list, so that
-    workers starting together never collide. Later ones minimise the lower confidence bound:
-    over all candidates where the space lists them, else as `skopt.Optimizer.ask` does. The
-    same arguments give the same proposal in any process; the order of ``history`` is no
-    matter. A point may come again, as a replicate, but not while it is running, unless every
-    point is.
+    The first ones take their points from a fixed space-filling list, so that workers starting
+    together never collide; evaluations of other sources shorten it. Later ones go where the
+    acquisition is greatest, times the chance of success, over the cost where that counts. The same
+    arguments give the same proposal in any process; the order of ``history`` is no matter. A point
+    may come again, as a replicate, where that is worth most, but not while it is running, unless
+    every point is.
 
     Args:
         space: the space.
         history: all evaluations so far: complete, failed and running.
         seed: root seed of the search.
         number: number of the evaluation to propose, from 0.
-        n_initial: length of the initial design.
+        settings: how to choose; by default as ``SearchSettings``.
+        belief: what ``believe`` makes of the same arguments, where it is at hand.
     """
+    settings = settings or SearchSettings()
     running = {space.key(o.params) for o in history if o.state == "running"}
-    has_model = len(complete(history)) >= LEAST_COMPLETE and bool(space.free)
-    if number < n_initial or not has_model:
+    length = _design_length(space, history, settings)
+    if number < length or not can_believe(space, history):
         requested = _from_design(space, running, seed=seed, number=number)
-        reason = f"initial design {number + 1} of {n_initial}"
-        if number >= n_initial:
+        reason = f"initial design {number + 1} of {length}"
+        if number >= length:
             reason = "design continued: too few complete evaluations for a model"
         return _proposal(space, history, requested, reason)
-    samples = 1 if space.candidates else _SAMPLES
-    posterior = fit_posterior(space, history, seed=derive_seed(seed, number), samples=samples)
-    return _from_model(space, history, posterior, running)
+    belief = belief or believe(space, history, settings)
+    rng = np.random.default_rng(derive_seed(seed, number))
+    acquisition = settings.acquisition
+    if acquisition == "hedge":
+        acquisition = _hedged(belief, history, rng)
+    ranked = rank(space, history, settings, belief, acquisition, rng, running)
+    return _from_model(space, history, belief, acquisition, ranked[0].params)
+
+
+def _design_length(
+    space: SearchSpace, history: Sequence[Observation], settings: SearchSettings
+) -> int:
+    elsewhere = len({space.key(o.params) for o in history if o.source and o.state == "complete"})
+    return max(settings.initial - elsewhere, min(settings.initial, _LEAST_OWN))
+
+
+def replicate_of(
+    space: SearchSpace, history: Sequence[Observation], belief: Belief, params: Params, why: str
+) -> Proposal:
+    """Return the proposal of evaluating a known point again."""
+    found = _from_model(space, history, belief, None, params)
+    return Proposal(**{**vars(found), "reason": why})
 
 
 def _proposal(
-    space: SearchSpace,
-    history: Sequence[Observation],
-    requested: Params,
-    reason: str,
-    prediction: tuple[float, float] | None = None,
+    space: SearchSpace, history: Sequence[Observation], requested: Params, reason: str
 ) -> Proposal:
     params = space.realise(requested)
+    replicate = _replicates(space, history, params)
+    return Proposal(params, requested, replicate, None, None, None, None, None, reason)
+
+
+def _replicates(space: SearchSpace, history: Sequence[Observation], params: Params) -> int:
     key = space.key(params)
-    replicate = sum(space.key(o.params) == key for o in history)
-    mean, sd = prediction or (None, None)
-    return Proposal(params, requested, replicate, mean, sd, reason)
+    return sum(space.key(o.params) == key for o in own(history))
 
 
 def _from_design(space: SearchSpace, running: set[Key], *, seed: int, number: int) -> Params:
@@ -102,7 +137,8 @@ def _from_design(space: SearchSpace, running: set[Key], *, seed: int, number: in
 def _distinct_points(space: SearchSpace, seed: int) -> Iterator[Params]:
     """Yield proposals whose realised points differ: a Sobol sequence, then the candidates."""
     seen: set[Key] = set()
-    for point in itertools.chain(_sobol_points(space, seed), space.candidates or ()):
+    listed = space.points if space.finite else ()
+    for point in itertools.chain(_sobol_points(space, seed), listed):
         key = space.key(space.realise(point))
         if key not in seen:
             seen.add(key)
@@ -114,42 +150,106 @@ def _sobol_points(space: SearchSpace, seed: int) -> Iterator[Params]:
     from scipy.stats import qmc
 
     if not space.free:
-        return iter([space.decode([])])
+        return iter([space.from_unit([])])
     sobol = qmc.Sobol(len(space.free), seed=derive_seed(seed))
     return (space.from_unit(u) for u in sobol.random_base2(_LOG2_DESIGN))
+
+
+def rank(
+    space: SearchSpace,
+    history: Sequence[Observation],
+    settings: SearchSettings,
+    belief: Belief,
+    acquisition: Acquisition,
+    rng: np.random.Generator,
+    excluded: set[Key],
+) -> list[Scored]:
+    """Return points by what an evaluation of them is worth, the most first.
+
+    Args:
+        space: the space.
+        history: all evaluations so far.
+        settings: whether costs count.
+        belief: what the ended evaluations say.
+        acquisition: one of ``ACQUISITIONS``.
+        rng: source of randomness.
+        excluded: points that are not wanted, unless no other is left; those that failed again and
+            again are not either.
+    """
+    known = known_points(space, history, belief)
+    gain = expected_gain(history, belief, known)
+
+    def score(points: list[Params]) -> np.ndarray:
+        worth = gain.of(acquisition, points) * belief.chance(points)
+        if settings.cost_aware and space.cost is not None:
+            worth = worth / np.array([space.cost(p) for p in points])
+        return worth
+
+    mean, _ = belief.predict(known)
+    starts = [known[i] for i in np.argsort(mean, kind="stable")[:_STARTS]]
+    for unwanted in (excluded | given_up(space, history), excluded, set()):
+        if ranked := greatest(space, score, starts, unwanted, rng):
+            return ranked
+    raise AssertionError("a space has at least one point")
+
+
+def known_points(
+    space: SearchSpace, history: Sequence[Observation], belief: Belief
+) -> list[Params]:
+    """Return the different points that may be the best one.
+
+    Those with a value, of this search alone where it has any, and those within the limits alone
+    where any is.
+    """
+    done = sorted((o for o in history if o.state == "complete"), key=lambda o: o.number)
+    shown = [o for o in done if o.claims_low] or done
+    points = list({space.key(o.params): space.plain(o.params) for o in shown}.values())
+    allowed = belief.allowed(points) >= LIKELY
+    return [p for p, a in zip(points, allowed, strict=True) if a] or points
+
+
+def expected_gain(history: Sequence[Observation], belief: Belief, known: list[Params]) -> Gain:
+    """Return the gain expected of points while the running evaluations are not known."""
+    running = sorted((o for o in history if o.state == "running"), key=lambda o: o.number)
+    return Gain(belief.posterior.believing(running), known)
+
+
+def _hedged(
+    belief: Belief, history: Sequence[Observation], rng: np.random.Generator
+) -> Acquisition:
+    """Draw an acquisition, by how low the surrogate now believes the points it chose to be.
+
+    A portfolio as in Hoffman, Brochu and de Freitas (UAI 2011), where only the acquisition whose
+    point was evaluated is paid: the others' points are not known to those who go on from a record.
+    """
+    posterior = belief.posterior
+    paid = []
+    for name in ACQUISITIONS:
+        chosen = [o.params for o in history if o.chosen_by == name and o.state == "complete"]
+        mean = posterior.predict(chosen)[0] if chosen else np.array([math.nan])
+        paid.append(float(np.mean((posterior.centre - mean) / posterior.spread)))
+    rewards = np.array(paid)
+    untried = np.isnan(rewards)
+    rewards[untried] = 0.0 if untried.all() else np.nanmax(rewards)
+    weights = np.exp(rewards - rewards.max())
+    return ACQUISITIONS[int(rng.choice(len(weights), p=weights / weights.sum()))]
 
 
 def _from_model(
     space: SearchSpace,
     history: Sequence[Observation],
-    posterior: Posterior,
-    running: set[Key],
+    belief: Belief,
+    acquisition: Acquisition | None,
+    params: Params,
 ) -> Proposal:
-    """Return the point of lowest lower confidence bound that is not running."""
-    requested = _lowest(space, posterior, running)
-    mean, sd = posterior.predict([space.realise(requested)])
-    prediction = float(mean[0]), float(sd[0])
-    reason = "LCB: predicted {:.3g} +- {:.2g}".format(*prediction)
-    return _proposal(space, history, requested, reason, prediction)
-
-
-def _lowest(space: SearchSpace, posterior: Posterior, running: set[Key]) -> Params:
-    if space.candidates:
-        pool = [space.plain(c) for c in space.candidates]
-    else:
-        asked = _ask(space, posterior)
-        if space.key(space.realise(asked)) not in running:
-            return asked
-        optimizer = posterior.optimizer
-        sampled = optimizer.space.rvs(_DETOUR_SAMPLES, random_state=optimizer.rng)
-        pool = [space.decode(x) for x in sampled]
-    ranked = [pool[i] for i in posterior.by_lower_bound(pool)]
-    free = (p for p in ranked if space.key(space.realise(p)) not in running)
-    return next(free, ranked[0])
-
-
-def _ask(space: SearchSpace, posterior: Posterior) -> Params:
-    with warnings.catch_warnings():
-        # Said of every replicate, which is welcome here.
-        warnings.filterwarnings("ignore", "The objective has been evaluated", UserWarning)
-        return space.decode(posterior.optimizer.ask())
+    mean, sd = (float(found[0]) for found in belief.predict([params]))
+    gain = expected_gain(history, belief, known_points(space, history, belief))
+    expected = belief.posterior.spread * float(gain.of("knowledge-gradient", [params])[0])
+    chance = float(belief.chance([params])[0])
+    replicate = _replicates(space, history, params)
+    words = (acquisition or "").replace("-", " ").replace("noisy ei", "noisy EI")
+    reason = (
+        f"{words.replace('lcb', 'LCB')}: predicted {mean:.3g} +- {sd:.2g}, "
+        f"expected gain {expected:.2g}"
+    )
+    return Proposal(params, params, replicate, mean, sd, expected, chance, acquisition, reason)

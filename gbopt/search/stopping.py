@@ -1,65 +1,205 @@
-"""When to stop: the budget is spent, or nothing better has been found for long."""
+"""What comes next: a further evaluation, or the end and its reason."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from gbopt.search.history import Observation
+import numpy as np
+
+from gbopt.search.belief import Belief, believe, can_believe
+from gbopt.search.best import leaders
+from gbopt.search.history import Observation, own
+from gbopt.search.propose import Proposal, propose, replicate_of
+from gbopt.search.settings import SearchSettings
+from gbopt.search.space import Key, Params, SearchSpace
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The search has ended.
+
+    Args:
+        reason: why, in words.
+    """
+
+    reason: str
+
+
+def decide(
+    space: SearchSpace,
+    history: Sequence[Observation],
+    *,
+    seed: int,
+    number: int,
+    settings: SearchSettings | None = None,
+) -> Proposal | Stop:
+    """Return the next evaluation, or why there is none.
+
+    The search ends when the budget is spent, when nothing better has been found for long, or when
+    no point is expected to be better. Before it ends, its best points are evaluated again, within
+    the budget: the winner of a search is otherwise a lucky draw. What that shows may count as an
+    improvement, and then it goes on.
+
+    Args:
+        space: the space.
+        history: all evaluations so far: complete, failed and running.
+        seed: root seed of the search.
+        number: number of the evaluation to propose, from 0.
+        settings: when to stop, and how to choose; by default as ``SearchSettings``.
+    """
+    settings = settings or SearchSettings()
+    left = settings.evaluations - len(own(history))
+    if left <= 0:
+        return Stop(f"budget of {settings.evaluations} evaluations reached")
+    belief = believe(space, history, settings) if can_believe(space, history) else None
+    due = _due(space, history, settings, belief)
+    reason = _stagnation(space, history, settings, belief)
+    if reason is None and due and left <= sum(missing for _, missing in due):
+        reason = "the budget is nearly spent"
+    proposal = None
+    if reason is None:
+        proposal = propose(
+            space, history, seed=seed, number=number, settings=settings, belief=belief
+        )
+        reason = _exhaustion(proposal, settings)
+    if reason is None and proposal is not None:
+        return proposal
+    running = {space.key(o.params) for o in history if o.state == "running"}
+    waiting = [params for params, _ in due if space.key(params) not in running]
+    if belief and waiting:
+        why = f"one of the {settings.finalists} best, evaluated again before stopping: {reason}"
+        return replicate_of(space, history, belief, waiting[0], why)
+    if due or _awaited(space, history, settings, belief):
+        # What is running may show that there is more to find: nobody waits for it.
+        return proposal or propose(
+            space, history, seed=seed, number=number, settings=settings, belief=belief
+        )
+    return Stop(str(reason))
 
 
 def stop_reason(
-    history: Sequence[Observation],
-    *,
-    evaluations: int,
-    patience: int,
-    min_improvement: float,
-    n_initial: int,
+    space: SearchSpace, history: Sequence[Observation], settings: SearchSettings | None = None
 ) -> str | None:
-    """Return why the search should stop, or None to go on.
+    """Return why the search should stop, or None to go on; see ``decide``."""
+    found = decide(space, history, seed=0, number=len(own(history)), settings=settings)
+    return found.reason if isinstance(found, Stop) else None
 
-    Args:
-        history: all evaluations so far; the finished ones with their order of completion.
-        evaluations: the budget: most finished evaluations, failed ones included.
-        patience: complete evaluations in a row without significant improvement.
-        min_improvement: least decrease of the objective that counts.
-        n_initial: length of the initial design.
-    """
-    if sum(o.state != "running" for o in history) >= evaluations:
-        return f"budget of {evaluations} evaluations reached"
-    waited = evaluations_since_improvement(
-        history, min_improvement=min_improvement, n_initial=n_initial
-    )
-    if waited >= patience:
+
+def _stagnation(
+    space: SearchSpace,
+    history: Sequence[Observation],
+    settings: SearchSettings,
+    belief: Belief | None,
+) -> str | None:
+    waited = evaluations_since_improvement(space, history, settings, belief)
+    if waited >= settings.patience:
         return f"no significant improvement in {waited} evaluations"
     return None
 
 
+def _exhaustion(proposal: Proposal, settings: SearchSettings) -> str | None:
+    gain = proposal.expected_gain
+    if gain is None or settings.least_expected <= 0 or gain >= settings.least_expected:
+        return None
+    return (
+        f"no further evaluation is expected to gain {settings.least_expected:g}: "
+        f"the best one {gain:.2g}"
+    )
+
+
+def _due(
+    space: SearchSpace,
+    history: Sequence[Observation],
+    settings: SearchSettings,
+    belief: Belief | None,
+) -> list[tuple[Params, int]]:
+    """The best points that have too few evaluations, and how many more each needs."""
+    if belief is None or settings.replicates == 1:
+        return []
+    tried: dict[Key, int] = {}
+    for o in own(history):
+        tried[space.key(o.params)] = tried.get(space.key(o.params), 0) + 1
+    best = leaders(space, history, settings, belief)[: settings.finalists]
+    missing = [(b.params, settings.replicates - tried[space.key(b.params)]) for b in best]
+    return [(params, n) for params, n in missing if n > 0]
+
+
+def _awaited(
+    space: SearchSpace,
+    history: Sequence[Observation],
+    settings: SearchSettings,
+    belief: Belief | None,
+) -> bool:
+    """Whether one of the best points is being evaluated again."""
+    if belief is None:
+        return False
+    running = {space.key(o.params) for o in history if o.state == "running"}
+    best = leaders(space, history, settings, belief)[: settings.finalists]
+    return any(space.key(b.params) in running for b in best)
+
+
 def evaluations_since_improvement(
-    history: Sequence[Observation], *, min_improvement: float, n_initial: int
+    space: SearchSpace,
+    history: Sequence[Observation],
+    settings: SearchSettings | None = None,
+    belief: Belief | None = None,
 ) -> int:
     """Count the complete evaluations since the last significant improvement.
 
-    Evaluations of the initial design (``number < n_initial``) may improve but are not counted:
-    until it is finished nothing has been searched. Failed ones are not counted either. An
-    improvement is significant when it exceeds both ``min_improvement`` and the joint standard
-    error of the two values. The value to beat is that of the last significant improvement,
-    so that small steps add up.
+    Evaluations of the initial design (``number < settings.initial``) may improve but are not
+    counted: until it is finished nothing has been searched. Failed ones are not counted either.
+    An improvement is significant when it exceeds both ``settings.min_improvement`` and the joint
+    standard error of incumbent and challenger. Both are what the surrogate believes of the two
+    points now, by all evaluations, where there is one: else a lucky value would be a bar that
+    nothing passes, and an unlucky one no improvement. The point to beat is that of the last
+    significant improvement, so that small steps add up.
     """
+    settings = settings or SearchSettings()
+    if belief is None and can_believe(space, history):
+        belief = believe(space, history, settings)
+    improved = improvements(history, settings, belief)
     waited = 0
-    best: Observation | None = None
     for o in _in_order_of_completion(history):
-        if o.claims_low and (best is None or _improves(o, best, min_improvement)):
-            best, waited = o, 0
-        elif o.number >= n_initial:
+        if o.number in improved:
+            waited = 0
+        elif o.number >= settings.initial:
             waited += 1
     return waited
 
 
+def improvements(
+    history: Sequence[Observation], settings: SearchSettings, belief: Belief | None
+) -> set[int]:
+    """Return the numbers of the evaluations that were significant improvements.
+
+    The first that shows how low its point is counts as one. See ``evaluations_since_improvement``.
+    """
+    shown = [o for o in _in_order_of_completion(history) if o.claims_low]
+    better = _significance(shown, settings, belief)
+    found: list[int] = []
+    for i in range(len(shown)):
+        if not found or better[found[-1], i]:
+            found.append(i)
+    return {shown[i].number for i in found}
+
+
+def _significance(
+    shown: Sequence[Observation],
+    settings: SearchSettings,
+    belief: Belief | None,
+) -> np.ndarray:
+    """(n, n) whether the second evaluation is a significant improvement on the first."""
+    if belief is not None and shown:
+        mean, error = belief.predict([o.params for o in shown])
+    else:
+        mean = np.array([o.y for o in shown])
+        error = np.array([o.error for o in shown])
+    joint = np.hypot(error[:, None], error)
+    gain = mean[:, None] - mean
+    return np.asarray(gain > np.maximum(settings.min_improvement, joint))
+
+
 def _in_order_of_completion(history: Sequence[Observation]) -> list[Observation]:
-    done = [o for o in history if o.state == "complete"]
+    done = [o for o in own(history) if o.state == "complete"]
     return sorted(done, key=lambda o: o.number if o.completion is None else o.completion)
-
-
-def _improves(new: Observation, best: Observation, min_improvement: float) -> bool:
-    return best.y - new.y > max(min_improvement, math.hypot(new.error, best.error))

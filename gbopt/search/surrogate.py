@@ -1,4 +1,4 @@
-"""ErrorBarGPR: a Gaussian process that knows the error bar of every observation."""
+"""The models of the objective: a Gaussian process, or a forest, that knows every error bar."""
 
 from __future__ import annotations
 
@@ -8,21 +8,30 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.spatial.distance import cdist
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
+from sklearn.gaussian_process.kernels import Hyperparameter
+from skopt.learning import ExtraTreesRegressor, RandomForestRegressor
 from skopt.learning import GaussianProcessRegressor as SkoptGPR
 from skopt.learning.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 Array = NDArray[np.float64]
 
-# Length scales in units of the range of a variable: half the range, give or take a factor e.
+# Length scales in units of the range of a variable, give or take a factor e; of a category in
+# units of the columns, where two choices are 1.4 apart.
 LENGTH_MEDIAN = 0.5
+CATEGORY_MEDIAN = 1.5
 LENGTH_LOG_SD = 1.0
 # Variance of the true values, in units of the spread squared. Fitted to a few noisy values it
 # would go to zero, and every prediction would claim to be exact.
 AMPLITUDE = (0.25, 20.0)
 # Variance of the mean of all true values, which a few evaluations know no better than this.
 MEAN_VARIANCE = 1.0
+# The rough part: so many times shorter, and its share of the variance.
+ROUGHNESS = 10.0
+ROUGH = (1e-3, 0.5)
 # Share of the variance of the values that known error bars may leave unexplained. With no such
 # limit one deep narrow minimum, however precisely measured, turns the whole model into noise.
 MOST_UNEXPLAINED = 0.1
@@ -63,32 +72,99 @@ class TiedMatern(Matern):  # type: ignore[misc]  # scikit-optimize has no types
         return kernel, gradient @ np.eye(columns.max() + 1)[columns]
 
 
+class SmoothAndRough(TiedMatern):
+    """A smooth Matern kernel plus the same on a tenth of its length scales.
+
+    Resistances change smoothly with angle and width but for a few special boundaries (cusps).
+    With the smooth part alone a single low value, however precise, is taken for noise.
+
+    Args:
+        groups: for each column the index of its variable, from 0.
+        length_scale: one per variable, in units of the columns.
+        length_scale_bounds: least and greatest length scale.
+        rough: variance of the rough part over that of the smooth part.
+        rough_bounds: least and greatest of that.
+    """
+
+    def __init__(
+        self,
+        groups: tuple[int, ...],
+        length_scale: Any,
+        length_scale_bounds: tuple[float, float],
+        rough: float,
+        rough_bounds: tuple[float, float],
+    ) -> None:
+        super().__init__(groups, length_scale, length_scale_bounds)
+        self.rough = rough
+        self.rough_bounds = rough_bounds
+
+    @property
+    def hyperparameter_rough(self) -> Hyperparameter:
+        """What scikit-learn asks of a parameter that is fitted."""
+        return Hyperparameter("rough", "numeric", self.rough_bounds)
+
+    def __call__(self, X: Array, Y: Array | None = None, eval_gradient: bool = False) -> Any:
+        """Return the kernel matrix; its gradient is in ``ErrorBarGPR.log_marginal_likelihood``."""
+        if eval_gradient:
+            raise NotImplementedError("ErrorBarGPR has the gradient")
+        scales = np.atleast_1d(self.length_scale)[np.asarray(self.groups)]
+        distance = cdist(X / scales, (X if Y is None else Y) / scales)
+        return _matern(distance) + self.rough * _matern(ROUGHNESS * distance)
+
+    def diag(self, X: Array) -> Array:
+        """Return the diagonal of the kernel matrix."""
+        return np.full(len(X), 1.0 + self.rough)
+
+
+def _matern(distance: Array) -> Array:
+    """Matern correlation of smoothness 5/2 at distances in units of the length scale."""
+    r = math.sqrt(5.0) * distance
+    return np.asarray((1 + r + r * r / 3) * np.exp(-r))
+
+
 class ErrorBarGPR(SkoptGPR):  # type: ignore[misc]  # scikit-optimize has no types
     """Gaussian process regression on standardised values with known error bars.
 
-    Kernel: amplitude x Matern 5/2 with a length scale per variable, plus a constant for the
-    unknown mean, plus white noise for what the error bars leave unexplained. The
+    Kernel: amplitude x Matern 5/2, smooth and rough, with a length scale per variable, plus a
+    constant for the unknown mean, plus white noise for what the error bars leave unexplained. The
     hyperparameters maximise the marginal likelihood
     (Rasmussen and Williams 2006, eq. 5.8) times a log-normal prior on the length scales: with
     a dozen points the likelihood alone often puts them on a bound.
 
     Args:
         groups: for each column of X the index of its variable, from 0.
+        medians: for each variable the median of the prior of its length scale, in units of the
+            columns.
         alpha: (n,) variance of each value: its error bar squared, on the scale of y. Where
             all are 0 no error bar is known, and all the scatter may be noise.
+        theta: logs of the hyperparameters, as ``fitted_theta`` gives them; None: they are fitted.
     """
 
-    def __init__(self, groups: tuple[int, ...], alpha: Array) -> None:
+    def __init__(
+        self,
+        groups: tuple[int, ...],
+        medians: tuple[float, ...],
+        alpha: Array,
+        theta: tuple[float, ...] | None = None,
+    ) -> None:
         self.groups = groups
-        scales = np.full(max(groups) + 1, LENGTH_MEDIAN)
-        kernel = ConstantKernel(1.0, AMPLITUDE) * TiedMatern(groups, scales, (0.02, 50.0))
+        self.medians = medians
+        self.theta = theta
+        self._distances_of: Array | None = None
+        scales = np.array(medians)
+        matern = SmoothAndRough(groups, scales, (0.02, 50.0), 0.03, ROUGH)
+        kernel = ConstantKernel(1.0, AMPLITUDE) * matern
         kernel += ConstantKernel(MEAN_VARIANCE, "fixed")
         most = MOST_UNEXPLAINED if np.any(alpha) else 1.0
+        kernel += WhiteKernel(1e-2, (1e-6, most))
+        if theta is not None:
+            kernel.theta = np.array(theta)
         super().__init__(
-            kernel=kernel + WhiteKernel(1e-2, (1e-6, most)),
+            kernel=kernel,
             alpha=alpha,
             noise="gaussian",  # the white part is left out of predictions
-            n_restarts_optimizer=2,
+            optimizer="fmin_l_bfgs_b" if theta is None else None,
+            n_restarts_optimizer=2 if theta is None else 0,
             random_state=0,  # the model is a function of the data alone
         )
 
@@ -99,6 +175,41 @@ class ErrorBarGPR(SkoptGPR):  # type: ignore[misc]  # scikit-optimize has no typ
             warnings.simplefilter("ignore", ConvergenceWarning)
             super().fit(X, y)
         return self
+
+    @property
+    def fitted_theta(self) -> tuple[float, ...]:
+        """Logs of the fitted hyperparameters, the white noise included."""
+        with np.errstate(divide="ignore"):
+            theta = self.kernel_.theta.copy()  # without the white part, which predictions leave out
+        theta[-1] = math.log(self.noise_)
+        return tuple(theta.tolist())
+
+    def covariance(self, X: Array, Y: Array) -> Array:
+        """Return the posterior covariance of the true values at X and Y, (n, m)."""
+        to_x, to_y = self.kernel_(self.X_train_, X), self.kernel_(self.X_train_, Y)
+        explained = solve_triangular(self.L_, np.hstack([to_x, to_y]), lower=True)
+        prior = self.kernel_(X, Y)
+        return np.asarray(prior - explained[:, : len(X)].T @ explained[:, len(X) :])
+
+    def left_out(self, blocks: NDArray[np.intp]) -> tuple[Array, Array]:
+        """Predict each training value from those of all other blocks.
+
+        The hyperparameters stay those of all data (Rasmussen and Williams 2006, eq. 5.12, for
+        blocks of values that are left out together).
+
+        Args:
+            blocks: (n,) index of the block of each value.
+
+        Returns:
+            Mean and standard deviation, noise included, of each value, (n,) each.
+        """
+        mean, sd = np.empty(len(blocks)), np.empty(len(blocks))
+        for block in np.unique(blocks):
+            inside = np.flatnonzero(blocks == block)
+            variance = np.linalg.inv(self.K_inv_[np.ix_(inside, inside)])
+            mean[inside] = self.y_train_[inside] - variance @ self.alpha_[inside]
+            sd[inside] = np.sqrt(np.diag(variance))
+        return mean, sd
 
     def predict(self, X: Array, return_std: bool = False) -> Any:
         """Return the posterior mean, (n,), and its standard deviation where asked.
@@ -115,16 +226,90 @@ class ErrorBarGPR(SkoptGPR):  # type: ignore[misc]  # scikit-optimize has no typ
         self,
         theta: Array | None = None,
         eval_gradient: bool = False,
-        clone_kernel: bool = True,
+        clone_kernel: bool = True,  # noqa: ARG002 - scikit-learn calls it so
     ) -> Any:
-        """Return the log posterior of the hyperparameters, and its gradient where asked."""
-        result = super().log_marginal_likelihood(theta, eval_gradient, clone_kernel)
+        """Return the log posterior of the hyperparameters, and its gradient where asked.
+
+        The same as scikit-learn's value (a test compares them) plus the log prior, in a fifth of
+        the time: the distances are computed once, not at every step of the fit.
+        """
         if theta is None:
-            return result
-        # theta holds the logs of: amplitude, length scales, white noise.
-        z = (theta[1:-1] - math.log(LENGTH_MEDIAN)) / LENGTH_LOG_SD
-        log_prior = -0.5 * float(z @ z)
+            return self.log_marginal_likelihood_value_
+        # theta holds the logs of: amplitude, length scales, rough part, white noise.
+        amplitude, rough, white = (math.exp(theta[i]) for i in (0, -2, -1))
+        distances2 = self._distances2 * np.exp(-2 * theta[1:-2])[:, None, None]
+        r = math.sqrt(5.0) * np.sqrt(distances2.sum(axis=0))
+        smooth, smooth_slope = _matern_and_slope(r)
+        fine, fine_slope = _matern_and_slope(ROUGHNESS * r)
+        signal = amplitude * (smooth + rough * fine)
+        noisy = np.asarray(self.alpha) + white
+        try:
+            factor = cho_factor(signal + MEAN_VARIANCE + np.diag(noisy), lower=True)
+        except np.linalg.LinAlgError:
+            return (-math.inf, np.zeros_like(theta)) if eval_gradient else -math.inf
+        weights = cho_solve(factor, self.y_train_)
+        z = (theta[1:-2] - np.log(self.medians)) / LENGTH_LOG_SD
+        value = -0.5 * float(self.y_train_ @ weights + z @ z + len(noisy) * math.log(2 * math.pi))
+        value -= float(np.log(np.diag(factor[0])).sum())
         if not eval_gradient:
-            return result + log_prior
-        slope = np.concatenate([[0.0], -z / LENGTH_LOG_SD, [0.0]])
-        return result[0] + log_prior, result[1] + slope
+            return value
+        slope = np.outer(weights, weights) - cho_solve(factor, np.eye(len(noisy)))
+        by_distance = amplitude * (smooth_slope + rough * ROUGHNESS**2 * fine_slope)
+        by_length = 0.5 * np.einsum("ij,kij->k", slope * by_distance, distances2)
+        gradient = [0.5 * (slope * signal).sum(), *(by_length - z / LENGTH_LOG_SD)]
+        gradient += [0.5 * amplitude * rough * (slope * fine).sum(), 0.5 * white * np.trace(slope)]
+        return value, np.array(gradient)
+
+    @property
+    def _distances2(self) -> Array:
+        """(variables, n, n) squared distances between the training points, by variable."""
+        X = self.X_train_
+        if self._distances_of is not X:
+            columns = (X.T[:, :, None] - X.T[:, None, :]) ** 2
+            found = np.zeros((max(self.groups) + 1, len(X), len(X)))
+            np.add.at(found, list(self.groups), columns)
+            self._distances_of, self._found_distances2 = X, found
+        return self._found_distances2
+
+
+def _matern_and_slope(r: Array) -> tuple[Array, Array]:
+    """Matern 5/2 at sqrt(5) times the distances; its slope by each log length, over distance^2."""
+    decay = np.exp(-r)
+    return (1 + r + r * r / 3) * decay, (5.0 / 3.0) * (1 + r) * decay
+
+
+class _ErrorBarForest:
+    """A forest to which a value counts by 1 / (error bar^2 + spread of its neighbours^2)."""
+
+    alpha: Array
+
+    def fit(self, X: Array, y: Array) -> Any:
+        """Fit to X, (n, columns), and y, (n,) with a mean near 0 and a spread near 1."""
+        # A tenth of the variance stands for what the trees leave unexplained: without it one
+        # precise value would outweigh all others.
+        weights = 1.0 / (np.asarray(self.alpha) + MOST_UNEXPLAINED)
+        return super().fit(X, y, sample_weight=weights)  # type: ignore[misc]
+
+
+class ErrorBarExtraTrees(_ErrorBarForest, ExtraTreesRegressor):  # type: ignore[misc]
+    """Extremely randomised trees of scikit-optimize; the trees differ by the uncertainty.
+
+    Args:
+        alpha: (n,) variance of each value.
+    """
+
+    def __init__(self, alpha: Array) -> None:
+        self.alpha = alpha
+        super().__init__(n_estimators=100, min_samples_leaf=2, random_state=0)
+
+
+class ErrorBarRandomForest(_ErrorBarForest, RandomForestRegressor):  # type: ignore[misc]
+    """Random forest of scikit-optimize; the trees differ by the uncertainty.
+
+    Args:
+        alpha: (n,) variance of each value.
+    """
+
+    def __init__(self, alpha: Array) -> None:
+        self.alpha = alpha
+        super().__init__(n_estimators=100, min_samples_leaf=2, random_state=0)

@@ -51,6 +51,12 @@ def test_a_removed_zro2_is_llzo_without_its_other_oxides():
     assert gamma.std_err == pytest.approx(expected)
 
 
+def test_doped_cells_have_no_reference():
+    with pytest.raises(AnalysisError, match="oxides of Al, Ta are no reference"):
+        decompose(counts(40, Li=-7) | {"Al": 2, "Ga": 0, "Ta": 1})
+    assert decompose(counts(40) | {"Al": 0}) == Units(40.0, 0.0, 0.0)
+
+
 def test_a_removed_la2o3_and_its_bulk_energy():
     ions = counts(10, La=-2, O=-3)
     assert decompose(ions) == Units(10.0, 0.0, -1.0)

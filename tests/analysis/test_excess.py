@@ -11,7 +11,7 @@ from gbopt.crystal.llzo import cubic_llzo, tetragonal_cell
 from gbopt.errors import AnalysisError
 from gbopt.geometry.interface import interface_of
 from gbopt.geometry.slab import make_slab
-from gbopt.model.bicrystal import FORMAL_CHARGES, LA, LI, ZR, O
+from gbopt.model.bicrystal import ELEMENTS, FORMAL_CHARGES, LA, LI, ZR, O
 from gbopt.model.spec import GBSpec
 from gbopt.model.trajectory import TrajectoryInfo
 
@@ -201,5 +201,29 @@ def test_a_run_cut_short_gives_its_whole_segments():
         meter.add(positions)
     with pytest.raises(AnalysisError, match="ended after 7 frames of the 10"):
         meter.result()
-    assert meter.result(3).ions.shape == (3, 2, 4)
-    assert meter.result(3).ions.sum(axis=1) == pytest.approx(np.tile([280, 120, 80, 480], (3, 1)))
+    assert meter.result(3).ions.shape == (3, 2, 8)
+    ions = [280, 120, 80, 480, 0, 0, 0, 0]
+    assert meter.result(3).ions.sum(axis=1) == pytest.approx(np.tile(ions, (3, 1)))
+
+
+def test_dopants_take_the_place_of_what_they_replace():
+    """Of the first boundary 4 Zr became Ta, which cost 4 Li, and 6 Li made way for 2 Al."""
+    positions, species, cell = crystal(cells=1)
+    planes = (0.0, 0.5 * cell[2, 2])
+    own = boundary_weight(positions[:, 2], planes, cell[2, 2]) == 1.0
+    zirconium, lithium = (np.flatnonzero(own & (species == kind)) for kind in (ZR, LI))
+    doped = species.astype(int)
+    doped[zirconium[:4]] = ELEMENTS.index("Ta")
+    doped[lithium[:2]] = ELEMENTS.index("Al")
+    keep = np.ones(len(species), bool)
+    keep[lithium[2:10]] = False
+    plain, changed = (
+        measured(p, s, cell, planes)
+        for p, s in ((positions, species), (positions[keep], doped[keep]))
+    )
+    area_nm2 = cell[0, 0] * cell[1, 1] / 100
+    moved = np.subtract(values(changed.lithium()), values(plain.lithium())) * area_nm2
+    assert moved == pytest.approx([-5, -10, 0])  # the mean, the first boundary and the second
+    for figure in ("oxygen", "sheet_charge"):
+        same = values(getattr(changed, figure)()), values(getattr(plain, figure)())
+        assert same[0] == pytest.approx(same[1])

@@ -193,7 +193,7 @@ def test_li_enrichment_of_a_synthetic_profile() -> None:
 def test_density_profile_counts_all_ions() -> None:
     profile = composition_of(n_li_core=210).result()
     value, error = profile.density()
-    assert value.shape == error.shape == (4, 24)
+    assert value.shape == error.shape == (8, 24)
     volume_A3 = 18.0**2 * 2.0
-    assert value.sum(axis=1) * volume_A3 == pytest.approx([1680, 720, 480, 0])
-    assert error == pytest.approx(np.zeros((4, 24)))
+    assert value.sum(axis=1) * volume_A3 == pytest.approx([1680, 720, 480, 0, 0, 0, 0, 0])
+    assert error == pytest.approx(np.zeros((8, 24)))

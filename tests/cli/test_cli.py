@@ -97,6 +97,21 @@ def test_doctor_and_schema_and_check():
     checked = gbopt("check", CAMPAIGN)
     assert checked.returncode == 0
     assert "distinct boundaries" in checked.stdout
+    assert "symmetric tilt [001] (110): 5, at 18.92, 22.62, 28.07 deg" in checked.stdout
+    assert "searched    misorientation_deg 12 to 30; width_layers 2 to 3" in checked.stdout
+
+
+def test_check_of_a_wide_space_counts_kinds_and_names_what_is_searched():
+    checked = gbopt("check", CAMPAIGN.with_name("llzo-wide.toml"))
+    assert checked.returncode == 0, checked.stderr
+    for kind in ("asymmetric tilt [110]", "mixed [111]", "twist [111]", "symmetric tilt [001]"):
+        assert f"            {kind}" in checked.stdout
+    searched = next(line for line in checked.stdout.splitlines() if line.startswith("searched"))
+    for variable in ("kind", "axis 001 | 110 | 111", "translation_2 0 to 1", "gap_A 0.3 to 1.2"):
+        assert variable in searched
+    assert "dopants none | Al 0.2 core | Al 0.4 core" in searched
+    assert "li2o_per_nm2 -4.0 | -2.0 | 0.0 | 2.0" in searched
+    assert "5391 candidates" in checked.stdout
 
 
 def test_version():

@@ -8,7 +8,9 @@ from gbopt.crystal.llzo import cubic_llzo, tetragonal_llzo
 from gbopt.errors import GeometryError
 from gbopt.geometry.angles import Wish, choose
 from gbopt.geometry.build import build_bicrystal
-from gbopt.geometry.catalog import KINDS, catalog
+from gbopt.geometry.catalog import KINDS, LOW_INDEX, catalog
+from gbopt.geometry.interface import interface_of
+from gbopt.model.spec import GBSpec
 
 LLZO = cubic_llzo()
 
@@ -127,6 +129,31 @@ def test_strained_mode_refuses_kinds_it_does_not_know():
     mixed = wish(22.0, kind="mixed", plane=(1, 0, 1))
     with pytest.raises(GeometryError, match="mixed"):
         choose(mixed, LLZO, 13.0, mode="strained", max_ions=20000)
+
+
+def test_no_boundary_is_lost_to_what_is_skipped_at_a_glance():
+    """By brute force over planes and the coincidence rotations of low index."""
+    planes = (*LOW_INDEX, (3, 1, 0), (4, 1, 0), (5, 3, 0))
+    found = catalog(
+        LLZO,
+        kinds=KINDS,
+        axes=((0, 0, 1),),
+        range_deg=(5.0, 45.0),
+        max_area_a2=14.0,
+        planes=planes,
+    )
+    listed = {(e.kind, round(e.misorientation_deg, 4), round(e.area_a2, 6)) for e in found}
+    tried = set()
+    for plane in planes:
+        for angle in (22.6199, -22.6199, 28.0725, -28.0725, 36.8699, -36.8699):
+            spec = GBSpec(
+                plane=plane, misorientation_deg=angle, width_layers=2, crystal_A=5, seed=0
+            )
+            area = interface_of(spec, LLZO).area_a2
+            if area <= 14.0:
+                tried.add((spec.kind, round(abs(spec.misorientation_deg), 4), round(area, 6)))
+    assert {kind for kind, *_ in tried} == set(KINDS)
+    assert tried <= listed
 
 
 def test_tetragonal_catalog_is_that_of_the_fourfold_axis():

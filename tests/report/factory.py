@@ -193,6 +193,7 @@ def view(
         running=running,
         events=tuple(events),
         bulk=bulk() if with_bulk else None,
+        told=(),
         is_running=is_running,
     )
 

@@ -23,11 +23,12 @@ CATALOGUE: tuple[Params, ...] = tuple(
 
 
 def snap(params: Params) -> Params:
+    """For a space whose points are not listed."""
     angle = min(ANGLES, key=lambda a: abs(a - float(params["misorientation_deg"])))
     return {**params, "misorientation_deg": angle}
 
 
-SPACE = SearchSpace(DIMENSIONS, snap, CATALOGUE)
+SPACE = SearchSpace(DIMENSIONS, candidates=CATALOGUE)
 CONTINUOUS = SearchSpace(DIMENSIONS)
 
 

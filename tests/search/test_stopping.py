@@ -1,8 +1,22 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from gbopt.search import Observation, evaluations_since_improvement, stop_reason
+from gbopt.search import (
+    Dimension,
+    Observation,
+    SearchSettings,
+    SearchSpace,
+    Stop,
+    decide,
+    leaders,
+    stop_reason,
+)
+from gbopt.search.stopping import evaluations_since_improvement
+
+# A single point: no model, so values count as they are.
+POINT = SearchSpace((Dimension("x", "real", 0, 0),))
 
 
 def observed(*results, std_err=0.1, first=0, bound=None):
@@ -10,16 +24,15 @@ def observed(*results, std_err=0.1, first=0, bound=None):
     made = []
     for i, r in enumerate(results, start=first):
         if isinstance(r, str):
-            made.append(Observation(i, {"x": i}, r, completion=None if r == "running" else i))
+            made.append(Observation(i, {"x": 0}, r, completion=None if r == "running" else i))
         else:
-            made.append(Observation(i, {"x": i}, "complete", r, std_err, i, bound))
+            made.append(Observation(i, {"x": 0}, "complete", r, std_err, i, bound))
     return made
 
 
 def waited(history, n_initial=2, min_improvement=0.02):
-    return evaluations_since_improvement(
-        history, min_improvement=min_improvement, n_initial=n_initial
-    )
+    settings = SearchSettings(initial=n_initial, min_improvement=min_improvement)
+    return evaluations_since_improvement(POINT, history, settings)
 
 
 @pytest.mark.parametrize(
@@ -66,17 +79,18 @@ def test_a_lower_bound_is_no_improvement():
 def test_order_of_completion_decides_not_order_of_numbers():
     first, second, third = (
         Observation(2, {"x": 0}, "complete", 0.0, 0.01, 2),
-        Observation(3, {"x": 1}, "complete", 1.0, 0.01, 0),
-        Observation(4, {"x": 1}, "complete", 2.0, 0.01, 1),
+        Observation(3, {"x": 0}, "complete", 1.0, 0.01, 0),
+        Observation(4, {"x": 0}, "complete", 2.0, 0.01, 1),
     )
     assert waited([first, second, third]) == 0
     assert waited([third, second, first]) == 0
 
 
 def stop(history, evaluations=10, patience=3):
-    return stop_reason(
-        history, evaluations=evaluations, patience=patience, min_improvement=0.02, n_initial=2
+    settings = SearchSettings(
+        evaluations=evaluations, patience=patience, min_improvement=0.02, initial=2
     )
+    return stop_reason(POINT, history, settings)
 
 
 def test_reasons_to_stop():
@@ -87,5 +101,80 @@ def test_reasons_to_stop():
     )
     assert stop(observed(*["failed"] * 9)) is None
     assert stop(observed(*["failed"] * 10)) == "budget of 10 evaluations reached"
-    assert stop(observed(1.0, "running", "running"), evaluations=2) is None
+    assert stop(observed(1.0, "running", "running"), evaluations=4) is None
     assert stop(observed(1.0, "failed"), evaluations=2) == "budget of 2 evaluations reached"
+
+
+def line(n, low_at=0.3, error=0.1, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.random(n).tolist()
+    return [
+        Observation(i, {"x": u}, "complete", (u - low_at) ** 2 + error * rng.normal(), error, i)
+        for i, u in enumerate(x)
+    ]
+
+
+LINE = SearchSpace((Dimension("x", "real", 0, 1),))
+
+
+def test_before_stopping_the_best_are_evaluated_again():
+    past = line(20)
+    settings = SearchSettings(patience=1, initial=5, finalists=2, replicates=2)
+    seen = []
+    while True:
+        step = decide(LINE, past, seed=1, number=len(past), settings=settings)
+        if isinstance(step, Stop):
+            break
+        seen.append(step)
+        value = (step.params["x"] - 0.3) ** 2
+        past.append(Observation(len(past), step.params, "complete", value, 0.1, len(past)))
+    assert step.reason.startswith("no significant improvement in ")
+    assert seen
+    assert all("evaluated again before stopping" in s.reason and s.replicate == 1 for s in seen)
+    best = leaders(LINE, past, settings)[:2]
+    assert all(len(b.numbers) >= 2 for b in best)
+
+
+def test_the_end_of_the_budget_is_kept_for_the_best():
+    past = line(18)
+    settings = SearchSettings(evaluations=20, initial=5, finalists=2, replicates=2, patience=99)
+    step = decide(LINE, past, seed=1, number=18, settings=settings)
+    assert step.replicate == 1
+    assert step.reason.endswith("the budget is nearly spent")
+    alone = SearchSettings(evaluations=20, initial=5, replicates=1, patience=99)
+    assert decide(LINE, past, seed=1, number=18, settings=alone).chosen_by == "knowledge-gradient"
+
+
+def test_while_the_best_are_evaluated_again_others_go_on_searching():
+    past = line(20)
+    settings = SearchSettings(patience=1, initial=5, finalists=1, replicates=2)
+    first = decide(LINE, past, seed=1, number=20, settings=settings)
+    past.append(Observation(20, first.params, "running"))
+    second = decide(LINE, past, seed=1, number=21, settings=settings)
+    assert not isinstance(second, Stop)
+    assert second.params != first.params
+
+
+def test_it_stops_where_nothing_is_expected_to_be_gained():
+    past = line(30, error=0.001)
+    settings = SearchSettings(patience=99, initial=5, replicates=1, least_expected=0.01)
+    step = decide(LINE, past, seed=1, number=30, settings=settings)
+    assert isinstance(step, Stop)
+    assert step.reason.startswith("no further evaluation is expected to gain 0.01: the best one ")
+
+
+def test_a_lucky_value_is_no_bar_that_nothing_passes():
+    """One value far below the truth: later true improvements still count, by the model."""
+    past = line(12, error=0.02)
+    lucky = Observation(12, {"x": 0.9}, "complete", -1.0, 1.0, 12)
+    better = [
+        Observation(13 + i, {"x": 0.3 + 0.001 * i}, "complete", -0.3, 0.02, 13 + i)
+        for i in range(3)
+    ]
+    settings = SearchSettings(initial=5)
+    waited = [
+        evaluations_since_improvement(LINE, past + more, settings)
+        for more in ([lucky], [lucky, *better[:1]], [lucky, *better])
+    ]
+    assert waited[1] == 0
+    assert waited[2] == 2

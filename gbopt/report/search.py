@@ -1,0 +1,146 @@
+"""What the search of a campaign has learnt, for the command line and the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gbopt.campaign.view import CampaignView
+from gbopt.errors import AnalysisError
+from gbopt.report.tables import Rows
+from gbopt.search.belief import LeadTrial
+from gbopt.search.insight import (
+    Calibration,
+    Compromise,
+    Interaction,
+    Next,
+    Step,
+    calibration,
+    compromises,
+    course,
+    interactions,
+    what_next,
+)
+
+_GOALS = {"li_enrichment_ratio": 1, "o_vacancy_fraction": -1}
+"""Shown beside the objective: more Li in the boundary, and fewer broken Zr-O bonds."""
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Insights:
+    """What the search of a campaign has learnt.
+
+    Args:
+        course: the evaluations in order of completion.
+        upcoming: boundaries worth an evaluation.
+        calibration: honesty of the model; None with too few evaluations.
+        interactions: pairs of variables, the strongest first; empty with too few evaluations.
+        leads: which observables were tried as inputs of the model.
+        compromises: boundaries that none beats in the objective, Li enrichment and oxygen.
+        since_improvement: evaluations since the last significant improvement.
+        patience: with how many the search stops.
+    """
+
+    course: tuple[Step, ...]
+    upcoming: tuple[Next, ...]
+    calibration: Calibration | None
+    interactions: tuple[Interaction, ...]
+    leads: tuple[LeadTrial, ...]
+    compromises: tuple[Compromise, ...]
+    since_improvement: int
+    patience: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "course": [s._asdict() for s in self.course],
+            "next": [n._asdict() for n in self.upcoming],
+            "calibration": self.calibration._asdict() if self.calibration else None,
+            "interactions": [i._asdict() for i in self.interactions],
+            "leads": [t._asdict() for t in self.leads],
+            "compromises": [c._asdict() for c in self.compromises],
+            "since_improvement": self.since_improvement,
+            "patience": self.patience,
+        }
+
+
+def insights(view: CampaignView, count: int) -> Insights:
+    """Ask the search what it has learnt.
+
+    Args:
+        view: the campaign.
+        count: how many boundaries to propose next.
+    """
+    space, history, settings, belief = view.space, view.history, view.search, view.belief
+    upcoming: list[Next] = []
+    judged: Calibration | None = None
+    pairs: list[Interaction] = []
+    if belief is not None:
+        seed = view.config.seed
+        upcoming = what_next(space, history, settings, seed=seed, count=count, belief=belief)
+    try:
+        judged = calibration(space, history, settings)
+        pairs = interactions(space, history, settings)
+    except AnalysisError:
+        pass  # said by `model_notes`: a young campaign is no error
+    return Insights(
+        tuple(course(history, settings, belief)),
+        tuple(upcoming),
+        judged,
+        tuple(pairs),
+        belief.trials if belief else (),
+        tuple(compromises(space, history, _GOALS)),
+        view.since_improvement,
+        settings.patience,
+    )
+
+
+def next_rows(found: Insights) -> Rows:
+    """One row for each boundary worth an evaluation."""
+    return [
+        {
+            **n.params,
+            "replicate": n.replicate,
+            "predicted": round(n.predicted, 3),
+            "+-": round(n.predicted_sd, 3),
+            "expected gain": float(f"{n.expected_gain:.2g}"),
+            "chance": round(n.chance, 2),
+            "ions": None if n.cost is None else round(n.cost),
+        }
+        for n in found.upcoming
+    ]
+
+
+def model_notes(found: Insights) -> list[str]:
+    """Sentences on how far the model is to be trusted, and on what it takes into account."""
+    notes = [
+        f"{found.since_improvement} evaluations without significant improvement; the search stops "
+        f"at {found.patience}."
+    ]
+    c = found.calibration
+    if c is None:
+        notes.append("Too few different boundaries to say how well the model predicts.")
+    else:
+        notes.append(
+            f"Model: {c.values} values predicted without their boundaries; skill {c.skill:.2f} "
+            f"(1 perfect, 0 none), rms deviation {c.rms_z:.2f} standard deviations (1 honest), "
+            f"{c.within_68:.0%} within the 68 % and {c.within_95:.0%} within the 95 % interval."
+        )
+        if c.skill <= 0:
+            notes.append("It predicts no better than the mean: take no effect from it.")
+        notes += [
+            f"Interaction of {i.one} and {i.other}: {i.share:.0%} of their joint effect."
+            for i in found.interactions[:_SHOWN]
+        ]
+    notes += [
+        f"{t.name} {'is' if t.kept else 'is not'} an input of the model: log density of values "
+        f"left out {t.gain:+.3f} +- {t.std_err:.3f}."
+        for t in found.leads
+    ]
+    if len(found.compromises) > 1:
+        notes.append(
+            f"{len(found.compromises)} boundaries are beaten by none in resistance, Li enrichment "
+            "and oxygen all together (--format json)."
+        )
+    return notes
