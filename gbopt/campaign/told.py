@@ -133,7 +133,7 @@ def _checked(config: CampaignConfig, params: Params) -> Params:
             d.plain(params[name])  # says which choices there are
             continue
         number = _number(name, params[name])
-        if not d.low <= number <= d.high:
+        if d.outside(number):
             raise ConfigError(
                 f"'{name}' is {number:g}, the campaign searches {d.low:g} to {d.high:g}",
                 hint="a figure from outside the space tells the search nothing reliable",
@@ -182,7 +182,9 @@ def _of_campaign(config: CampaignConfig, path: Path) -> list[Observation]:
         try:
             params = {d.name: d.plain(known[d.name]) for d in dimensions}
         except (KeyError, GboptError):
-            continue  # drawn there and searched here, or outside this space
+            continue  # drawn there and searched here, or another choice
+        if any(d.outside(params[d.name]) for d in dimensions):
+            continue
         theirs_told = of_evaluation(evaluation, 0, None)
         found.append(
             Observation(

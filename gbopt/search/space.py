@@ -62,6 +62,10 @@ class Dimension:
         """Whether there is a single value, so nothing to search."""
         return len(self.choices) == 1 if self.choices else self.low == self.high
 
+    def outside(self, value: Any) -> bool:
+        """Whether a number lies outside the range."""
+        return self.kind != "categorical" and not self.low <= float(value) <= self.high
+
     def from_unit(self, u: float) -> Scalar:
         """Map u in [0, 1) to a value, equal lengths of u to equal shares of the range."""
         if self.kind == "categorical":

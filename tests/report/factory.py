@@ -147,7 +147,7 @@ def failed(trial: int, *, plane: int = 0, cause: str = "the cell blew up") -> Ev
 def _question(trial: int, plane: int) -> dict[str, Any]:
     spec = GBSpec(plane=PLANES[plane], width_layers=3, crystal_A=14.0, seed=trial)
     params = {
-        "misorientation_deg": round(spec.misorientation_deg, 4),
+        "misorientation_deg": round(abs(spec.misorientation_deg), 4),
         "width_layers": 3,
         "mean_plane": spec.mean_plane,
     }
