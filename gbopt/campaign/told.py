@@ -6,17 +6,17 @@ import math
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gbopt.campaign.record import of_evaluation
 from gbopt.campaign.space import GBSpace
 from gbopt.config import CampaignConfig
 from gbopt.config.sections import SearchConfig
 from gbopt.errors import ConfigError, GboptError, RunFolderError
-from gbopt.model.evaluation import Evaluation
+from gbopt.geometry.archive import Archive, is_library
 from gbopt.model.observables import QUANTITIES
 from gbopt.model.orientation import digits
-from gbopt.model.spec import dopants_label
+from gbopt.model.spec import GBSpec, dopants_label
 from gbopt.search.history import Observation
 from gbopt.search.settings import SearchSettings
 from gbopt.search.space import Params
@@ -25,6 +25,8 @@ from gbopt.store.rundir import RunFolder
 
 TOLD = "told.jsonl"
 """Figures from elsewhere, one a line, in the run folder."""
+# Each costs time in every fit of the classifier.
+_MOST_OF_LIBRARY = 100
 _SAME = ("md.potential", "search.objective")
 
 
@@ -57,7 +59,7 @@ def told_before(folder: RunFolder) -> list[Observation]:
             Observation(
                 number=-1 - i,
                 params=dict(line["params"]),
-                state="complete",
+                state=line["state"],
                 value=line["value"],
                 std_err=line["std_err"],
                 bound=line["bound"],
@@ -76,7 +78,7 @@ def told_before(folder: RunFolder) -> list[Observation]:
 def tell(folder: RunFolder, told: Iterable[Observation]) -> None:
     """Add figures from elsewhere. Call under the study lock."""
     for o in told:
-        kept = ("source", "params", "value", "std_err", "bound", "others")
+        kept = ("source", "params", "state", "value", "std_err", "bound", "others")
         line = asdict(o)
         append_line(folder.path / TOLD, {name: line[name] for name in kept})
 
@@ -152,14 +154,37 @@ def _number(name: str, value: Any) -> float:
 
 
 def of_earlier(config: CampaignConfig) -> list[Observation]:
-    """Return what earlier campaigns found, for ``search.warm_start``.
+    """Return what earlier campaigns and libraries found, for ``search.warm_start``.
+
+    A library holds no resistances: it tells which boundaries could be built, and which could not.
 
     Raises:
         ConfigError: a campaign has another potential or objective, or none of its boundaries is
             in this one's space.
-        RunFolderError: a folder is no run folder, or damaged.
+        RunFolderError: a folder is neither a run folder nor a library, or damaged.
     """
-    return [o for path in config.search.warm_start for o in _of_campaign(config, Path(path))]
+    return [
+        o
+        for path in map(Path, config.search.warm_start)
+        for o in (_of_library if is_library(path) else _of_campaign)(config, path)
+    ]
+
+
+def _of_library(config: CampaignConfig, path: Path) -> list[Observation]:
+    found = []
+    with Archive.open_(path) as archive:
+        for record in archive.records():
+            params = _within(config, _of_spec(GBSpec.model_validate_json(record.spec)))
+            if params is not None and record.status in ("ok", "refused"):
+                built = record.status == "ok"
+                state: Literal["possible", "failed"] = "possible" if built else "failed"
+                found.append(Observation(-1, params, state, source=f"library {path.name}"))
+    if not found:
+        raise ConfigError(
+            f"search.warm_start: the library {path} has no boundary that this campaign may propose",
+            hint="leave it out",
+        )
+    return found[:: math.ceil(len(found) / _MOST_OF_LIBRARY)]
 
 
 def _of_campaign(config: CampaignConfig, path: Path) -> list[Observation]:
@@ -173,17 +198,12 @@ def _of_campaign(config: CampaignConfig, path: Path) -> list[Observation]:
                 hint="give a campaign with the same one",
             )
     source = f"{theirs.name}, {theirs.md.temperature_K:g} K"
-    dimensions = GBSpace(config).search_space.dimensions
     found = []
     for evaluation in folder.evaluations():
         if not evaluation.status.finished or evaluation.objective is None:
             continue
-        known = _variables(evaluation)
-        try:
-            params = {d.name: d.plain(known[d.name]) for d in dimensions}
-        except (KeyError, GboptError):
-            continue  # drawn there and searched here, or another choice
-        if any(d.outside(params[d.name]) for d in dimensions):
+        params = _within(config, _of_spec(evaluation.spec) | evaluation.params)
+        if params is None:
             continue
         theirs_told = of_evaluation(evaluation, 0, None)
         found.append(
@@ -207,9 +227,18 @@ def _of_campaign(config: CampaignConfig, path: Path) -> list[Observation]:
     return found
 
 
-def _variables(evaluation: Evaluation) -> dict[str, Any]:
-    """Every variable of an evaluation, also those that its own campaign did not search."""
-    spec = evaluation.spec
+def _within(config: CampaignConfig, known: dict[str, Any]) -> Params | None:
+    """The variables of a campaign; None where the boundary is not in its space."""
+    dimensions = GBSpace(config).search_space.dimensions
+    try:
+        params = {d.name: d.plain(known[d.name]) for d in dimensions}
+    except (KeyError, GboptError):
+        return None  # drawn there and searched here, or another choice
+    return None if any(d.outside(params[d.name]) for d in dimensions) else params
+
+
+def _of_spec(spec: GBSpec) -> dict[str, Any]:
+    """Every variable that a campaign may search."""
     shift = spec.translation or ()
     return {
         "misorientation_deg": abs(spec.misorientation_deg),
@@ -221,5 +250,4 @@ def _variables(evaluation: Evaluation) -> dict[str, Any]:
         "li2o_per_nm2": spec.composition.li2o_per_nm2,
         "dopants": dopants_label(spec.composition.dopants),
         **{f"translation_{n}": value for n, value in enumerate(shift, start=1)},
-        **evaluation.params,
     }

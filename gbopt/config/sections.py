@@ -308,7 +308,8 @@ class SearchConfig(Section):
     """Ranges that observables must lie in, such as li_enrichment_ratio = [0.8, 1.2]."""
     warm_start: tuple[str, ...] = ()
     """Run folders of earlier campaigns with the same potential and objective, relative to the
-    campaign file; they count as far as their figures go with those of this campaign."""
+    campaign file; they count as far as their figures go with those of this campaign. Also libraries
+    of `gbopt generate`, which tell what could be built and what could not."""
 
     @model_validator(mode="after")
     def _limits_ordered(self) -> Self:

@@ -36,8 +36,13 @@ class Feasibility:
     def __init__(self, posterior: Posterior, history: Sequence[Observation]) -> None:
         self._posterior = posterior
         self._model: Any = None
-        ended = [o for o in own(history) if o.state != "running"]
-        succeeded = [o.state == "complete" for o in ended]
+        # Values of other sources say nothing of failures here; failures of a library do.
+        ended = [
+            o
+            for o in history
+            if o.state in ("failed", "possible") or (o.state == "complete" and not o.source)
+        ]
+        succeeded = [o.state != "failed" for o in ended]
         if all(succeeded) or not any(succeeded):
             return
         from sklearn.exceptions import ConvergenceWarning

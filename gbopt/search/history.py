@@ -19,7 +19,8 @@ class Observation:
         number: its number, unique in a history: from 0, or below 0 where the search did not ask
             for it.
         params: the point as realised, not as requested.
-        state: ``"complete"``, ``"failed"`` or ``"running"``.
+        state: ``"complete"``, ``"failed"``, ``"running"``, or ``"possible"`` where it is only known
+            from elsewhere that its point can be evaluated.
         value: the objective, to be minimised; None unless complete.
         std_err: its standard error, in the same unit; None or 0 where it is not known.
         completion: rank in the order in which evaluations finished; None while running.
@@ -38,7 +39,7 @@ class Observation:
 
     number: int
     params: Params
-    state: Literal["complete", "failed", "running"]
+    state: Literal["complete", "failed", "running", "possible"]
     value: float | None = None
     std_err: float | None = None
     completion: int | None = None

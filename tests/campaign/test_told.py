@@ -152,3 +152,31 @@ def test_another_source_is_kept_as_it_was(tmp_path):
     assert [o.value for o in told_before(campaign.folder)] == [told.value] * 2
     line = json.loads((campaign.folder.path / "told.jsonl").read_text().splitlines()[0])
     assert line["source"] == "Smith 2026 (EIS)"
+
+
+LIBRARY = """
+name = "small"
+question = "Which of these can be built?"
+seed = 3
+[space]
+kinds = ["symmetric tilt"]
+axes = [[0, 0, 1]]
+misorientation_deg = [12, 30]
+width_layers = [2, 4]
+crystal_A = 14.0
+max_ions = 2700
+"""
+
+
+def test_a_library_tells_what_can_be_built(tmp_path):
+    (tmp_path / "small.toml").write_text(LIBRARY)
+    done = gbopt("generate", tmp_path / "small.toml", "-n", "4", "--out", tmp_path / "library")
+    assert done.returncode == 0, done.stderr
+    campaign = start(tmp_path / "run", search={"warm_start": [str(tmp_path / "library")]})
+    told = campaign.history()
+    assert told
+    assert {o.state for o in told} <= {"possible", "failed"}
+    assert {o.source for o in told} == {"library library"}
+    assert all(2 <= o.params["width_layers"] <= 3 for o in told)
+    # It shortens no design and is no evaluation.
+    assert campaign.decide(None, 0).reason == "initial design 1 of 10"

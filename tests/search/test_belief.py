@@ -80,6 +80,18 @@ def test_failures_in_a_region_are_learnt_and_random_ones_are_not():
     assert chances.mean() == pytest.approx(0.75, abs=0.15)
 
 
+def test_what_a_library_could_not_build_is_learnt_before_anything_fails():
+    listed = [
+        Observation(-1 - i, {"x": i / 20}, "failed" if i > 12 else "possible", source="library")
+        for i in range(21)
+    ]
+    past = [o for o in curve(9) if o.params["x"] < 0.6]
+    chance = believe(LINE, [*listed, *past], SearchSettings()).chance
+    low, high = chance([{"x": 0.2}, {"x": 0.95}])
+    assert low > 0.8
+    assert high < 0.3
+
+
 def test_without_failures_everything_succeeds():
     past = curve(8)
     assert Feasibility(fit_posterior(LINE, past), past).chance([{"x": 0.5}])[0] == 1.0
