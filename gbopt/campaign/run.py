@@ -19,6 +19,7 @@ from gbopt.model.evaluation import Evaluation
 from gbopt.search.stopping import Stop
 
 _LEFTOVER_WAIT_S = 30.0
+_LOOK_S = 5.0
 
 
 def run(campaign: Campaign) -> str:
@@ -98,10 +99,20 @@ def worker(
         while True:
             with campaign.folder.study_lock():
                 step = campaign.decide(deadline, earlier)
-                if isinstance(step, Stop):
+                if isinstance(step, Stop) and not step.awaited:
                     return
-                job = campaign.add(step)
+                job = None if isinstance(step, Stop) else campaign.add(step)
+                finished = campaign.finished_count()
+            if job is None:
+                _await_another(campaign, finished, deadline)
+                continue
             _finish(campaign, campaign.evaluate(job, bulk, settings))
+
+
+def _await_another(campaign: Campaign, finished: int, deadline: float | None) -> None:
+    """Wait until another worker has finished an evaluation: there may be more to do then."""
+    while campaign.finished_count() == finished and (deadline is None or time.time() < deadline):
+        time.sleep(_LOOK_S)
 
 
 def _finish(campaign: Campaign, evaluation: Evaluation) -> None:

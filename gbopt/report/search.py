@@ -50,6 +50,8 @@ class Insights:
     compromises: tuple[Compromise, ...]
     since_improvement: int
     patience: int
+    unmeasured: tuple[str, ...]
+    """Limits on observables that too few evaluations have: they cannot be kept yet."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -93,6 +95,9 @@ def insights(view: CampaignView, count: int) -> Insights:
         tuple(compromises(space, history, _GOALS)),
         view.since_improvement,
         settings.patience,
+        tuple(sorted(set(settings.limits) - {limit.name for limit in belief.limits}))
+        if belief
+        else (),
     )
 
 
@@ -137,6 +142,10 @@ def model_notes(found: Insights) -> list[str]:
         f"{t.name} {'is' if t.kept else 'is not'} an input of the model: log density of values "
         f"left out {t.gain:+.3f} +- {t.std_err:.3f}."
         for t in found.leads
+    ]
+    notes += [
+        f"{name} has limits, but too few evaluations measured it: they are not kept yet."
+        for name in found.unmeasured
     ]
     if len(found.compromises) > 1:
         notes.append(

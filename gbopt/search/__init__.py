@@ -10,7 +10,7 @@ from gbopt.search.minimise import SearchResult, minimise
 from gbopt.search.propose import Proposal, propose
 from gbopt.search.settings import SearchSettings
 from gbopt.search.space import Dimension, Params, SearchSpace
-from gbopt.search.stopping import Stop, decide, evaluations_since_improvement, stop_reason
+from gbopt.search.stopping import Stop, decide, evaluations_since_improvement
 
 __all__ = [
     "Dimension",
@@ -28,5 +28,4 @@ __all__ = [
     "minimise",
     "propose",
     "recommend",
-    "stop_reason",
 ]

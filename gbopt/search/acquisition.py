@@ -16,7 +16,7 @@ from scipy.stats import qmc
 
 from gbopt.errors import ConfigError
 from gbopt.search.posterior import Posterior, model_covariance
-from gbopt.search.settings import Acquisition
+from gbopt.search.settings import ACQUISITIONS, Acquisition
 from gbopt.search.space import Params
 
 Array = NDArray[np.float64]
@@ -28,6 +28,7 @@ KAPPA = 1.96
 _NODES = np.linspace(-6.0, 6.0, 49)
 _LOG2_SAMPLES = 6
 _CHUNK = 500
+_ROUNDING = 1e-9
 
 
 def _hat_weights() -> Array:
@@ -62,23 +63,25 @@ class Gain:
 
     def of(self, acquisition: Acquisition, points: list[Params]) -> Array:
         """Return the gain at each point, (n,), in units of the surrogate's spread, 0 or more."""
+        if acquisition not in ACQUISITIONS:
+            raise ConfigError(
+                f"the acquisition '{acquisition}' is unknown",
+                hint=f"give one of {', '.join(ACQUISITIONS)}",
+            )
         x = self._coordinates(points)
         mean, sd = self._model.predict(x, return_std=True)
         if acquisition == "lcb":
-            bound = KAPPA * sd - mean
-            return np.asarray(bound - bound.min(), dtype=float)
-        gain = {"knowledge-gradient": self._knowledge, "noisy-ei": self._noisy_ei}.get(acquisition)
-        if gain is None:
-            raise ConfigError(
-                f"the acquisition '{acquisition}' is unknown",
-                hint="knowledge-gradient, noisy-ei, lcb or hedge",
-            )
+            # Against the worst known point, so that values of several calls can be compared.
+            return np.asarray(np.maximum(KAPPA * sd - mean + self._mean.max(), 0.0))
+        gain = self._knowledge if acquisition == "knowledge-gradient" else self._noisy_ei
         chunks = range(0, len(x), _CHUNK)
         parts = [
             gain(mean[i : i + _CHUNK], sd[i : i + _CHUNK], self._covariance(x[i : i + _CHUNK]))
             for i in chunks
         ]
-        return np.concatenate(parts)
+        found = np.concatenate(parts)
+        # Where nothing can be gained the rest is rounding: what is known least comes first.
+        return np.where(found > _ROUNDING, found, _ROUNDING * sd / (1 + sd))
 
     def _covariance(self, x: Array) -> Array:
         return model_covariance(self._model, self._at, x)
@@ -120,10 +123,10 @@ class Gain:
     def _fantasies(self) -> tuple[Array, Array]:
         """Joint draws of the true values at the known points, and the inverse covariance there."""
         covariance = self._covariance(self._at)
-        jitter = 1e-8 * max(float(np.diag(covariance).max()), 1e-8)
-        covariance = covariance + jitter * np.eye(len(covariance))
+        # By eigenvalues: of points that are known precisely, rounding leaves some below 0.
+        values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
+        values = np.maximum(values, 1e-10)
         u = qmc.Sobol(min(len(covariance), qmc.Sobol.MAXDIM), seed=0).random_base2(_LOG2_SAMPLES)
         normal = ndtri(np.clip(u, 1e-6, 1 - 1e-6))
-        root = np.linalg.cholesky(covariance)
-        samples = np.asarray(self._mean + normal @ root.T, dtype=float)
-        return samples, np.asarray(np.linalg.inv(covariance), dtype=float)
+        samples = np.asarray(self._mean + normal * np.sqrt(values) @ vectors.T, dtype=float)
+        return samples, np.asarray(vectors / values @ vectors.T, dtype=float)

@@ -129,7 +129,8 @@ def _led(
     left out exceeds 1.5 times its standard error.
     """
     trials = []
-    if settings.surrogate != "gp" or len(own(complete(ended))) < _LEAST_FOR_LEAD:
+    resolved = [o for o in own(complete(ended)) if o.bound is None]
+    if settings.surrogate != "gp" or len(resolved) < _LEAST_FOR_LEAD:
         return posterior, ()
     for name in settings.leads:
         measured = as_objective(ended, name)

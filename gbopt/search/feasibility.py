@@ -16,6 +16,8 @@ from gbopt.search.space import Key, Params, SearchSpace
 
 Array = NDArray[np.float64]
 
+CONVINCING = 2.0
+"""Log of how much better the record must be explained: the kernel has several parameters more."""
 GIVEN_UP_AFTER = 2
 """A point that has failed so often, and never succeeded, is not proposed again."""
 
@@ -26,7 +28,8 @@ class Feasibility:
     Failures say nothing of the objective, so they are kept out of its surrogate: a penalty would
     bend it for good points nearby. scikit-learn's classifier (Laplace approximation; Rasmussen and
     Williams 2006, section 3.4) learns over which distance failures go together, one length scale
-    for each variable. Where they come at random it gives every point the same chance.
+    for each variable. It is believed only where it explains the record better than one chance for
+    all points does: failures that come at random would turn the search away from good places.
 
     Args:
         posterior: gives the coordinates of points.
@@ -47,11 +50,15 @@ class Feasibility:
             return
         from sklearn.exceptions import ConvergenceWarning
 
-        self._model = _classifier(posterior.layout.dimensions()[1])
+        at = posterior.coordinates([o.params for o in ended])
+        local, same = _classifiers(posterior.layout.dimensions()[1])
         with warnings.catch_warnings():
             # A hyperparameter on its bound is an answer here, not a failure.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            self._model.fit(posterior.coordinates([o.params for o in ended]), succeeded)
+            local.fit(at, succeeded)
+            same.fit(at, succeeded)
+        gain = local.log_marginal_likelihood_value_ - same.log_marginal_likelihood_value_
+        self._model = local if gain > CONVINCING else same
 
     def chance(self, points: Sequence[Params]) -> Array:
         """Return the probability that an evaluation of each point succeeds, (n,)."""
@@ -61,7 +68,8 @@ class Feasibility:
         return np.asarray(found, dtype=float)
 
 
-def _classifier(groups: tuple[int, ...]) -> Any:
+def _classifiers(groups: tuple[int, ...]) -> tuple[Any, Any]:
+    """One that knows where failures are, and one with the same chance everywhere."""
     from sklearn.gaussian_process import GaussianProcessClassifier
     from skopt.learning.gaussian_process.kernels import ConstantKernel
 
@@ -70,7 +78,11 @@ def _classifier(groups: tuple[int, ...]) -> Any:
     scales = np.full(max(groups) + 1, 0.5)
     kernel = ConstantKernel(1.0, (0.1, 10.0)) * TiedMatern(groups, scales, (0.1, 10.0))
     # The constant stands for the share that fails everywhere.
-    return GaussianProcessClassifier(kernel + ConstantKernel(2.0, "fixed"), random_state=0)
+    share = ConstantKernel(2.0, "fixed")
+    return (
+        GaussianProcessClassifier(kernel + share, random_state=0),
+        GaussianProcessClassifier(share, optimizer=None),
+    )
 
 
 def given_up(space: SearchSpace, history: Sequence[Observation]) -> set[Key]:

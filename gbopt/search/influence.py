@@ -188,7 +188,7 @@ def _shares(space: SearchSpace, errors: Array) -> tuple[tuple[Importance, ...], 
             scrambled.
     """
     n = len(errors)
-    by_mean = float(errors[:, 0].sum())
+    by_mean = float(errors[:, 0].sum()) or 1.0  # equal values: nothing to explain
     rise = errors[:, 2:] - errors[:, 1:2]
     share = rise.sum(axis=0) / by_mean
     std_err = rise.std(axis=0, ddof=1) * math.sqrt(n) / by_mean

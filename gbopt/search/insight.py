@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gbopt.errors import AnalysisError
 from gbopt.provenance import derive_seed
-from gbopt.search.belief import Belief, as_objective, believe
+from gbopt.search.belief import LIKELY, Belief, as_objective, believe
 from gbopt.search.history import Observation, complete, own
 from gbopt.search.posterior import LEAST_COMPLETE, fit_posterior
 from gbopt.search.propose import expected_gain, known_points, rank
@@ -106,15 +106,16 @@ def course(
     ended.sort(key=lambda o: o.number if o.completion is None else o.completion)
     improved = improvements(history, settings, belief)
     steps: list[Step] = []
-    best: tuple[float, float] | None = None
+    best: tuple[bool, float, float] | None = None
     for o in ended:
         if o.claims_low:
-            found = (o.y, o.error)
+            found = (False, o.y, o.error)
             if belief is not None:
                 mean, sd = belief.predict([o.params])
-                found = (float(mean[0]), float(sd[0]))
+                outside = bool(belief.allowed([o.params])[0] < LIKELY)
+                found = (outside, float(mean[0]), float(sd[0]))
             best = min(best or found, found)
-        low, sd_low = best or (None, None)
+        _, low, sd_low = best or (None, None, None)
         done = o.state == "complete"
         steps.append(
             Step(
@@ -156,12 +157,12 @@ def calibration(
         away = {done[i].number for i in np.flatnonzero(point % _FOLDS == fold).tolist()}
         rest = [o for o in complete(history) if o.number not in away]
         asked = [o for o in done if o.number in away]
-        posterior = fit_posterior(space, rest, surrogate=settings.surrogate)
+        posterior = believe(space, rest, settings).posterior
         mean, sd = posterior.predict([o.params for o in asked])
         unexplained = getattr(posterior.model, "noise_", 0.0) * posterior.spread**2
         middle = float(np.mean([o.y for o in rest if o.bound is None and not o.source]))
         for o, m, s in zip(asked, mean, sd, strict=True):
-            z.append((o.y - m) / math.sqrt(s**2 + o.error**2 + unexplained))
+            z.append((o.y - m) / math.sqrt(s**2 + o.error**2 + unexplained + 1e-300))
             squares.append((o.y - m) ** 2)
             plain.append((o.y - middle) ** 2)
     far = np.abs(z)
@@ -170,7 +171,7 @@ def calibration(
         float(np.sqrt(np.mean(far**2))),
         float(np.mean(far < 1.0)),
         float(np.mean(far < 1.96)),
-        1.0 - float(np.sum(squares) / np.sum(plain)),
+        1.0 - float(np.sum(squares) / np.sum(plain)) if np.any(plain) else 0.0,
     )
 
 

@@ -31,7 +31,7 @@ class SearchResult:
 
 
 def minimise(
-    function: Callable[[Params], tuple[float, float]],
+    function: Callable[[Params], tuple[float, float | None]],
     space: SearchSpace,
     *,
     settings: SearchSettings | None = None,
@@ -40,8 +40,8 @@ def minimise(
     """Search for the lowest value of a function known only through noisy evaluations.
 
     Args:
-        function: returns the value at a point and its standard error, 0 where that is not
-            known; a `GboptError` or a value that is not finite counts as a failed evaluation.
+        function: returns the value at a point and its standard error, 0 or None where that is
+            not known; a `GboptError` or a value that is not finite counts as a failed evaluation.
         space: where to search.
         settings: how to search and when to stop; by default as ``SearchSettings``.
         seed: root of every random number of the search.
@@ -55,7 +55,7 @@ def minimise(
 
 
 def _evaluate(
-    function: Callable[[Params], tuple[float, float]], proposal: Proposal, number: int
+    function: Callable[[Params], tuple[float, float | None]], proposal: Proposal, number: int
 ) -> Observation:
     params, chosen_by = proposal.params, proposal.chosen_by
     failed = Observation(number, params, "failed", completion=number, chosen_by=chosen_by)
@@ -63,7 +63,8 @@ def _evaluate(
         value, std_err = function(dict(params))
     except GboptError:
         return failed
-    if not (math.isfinite(value) and math.isfinite(std_err)):
+    std_err = std_err or 0.0
+    if not (math.isfinite(value) and 0 <= std_err < math.inf):
         return failed
     return Observation(
         number, params, "complete", float(value), float(std_err), number, chosen_by=chosen_by

@@ -32,7 +32,9 @@ class _Scale:
 
     @classmethod
     def of(cls, done: Sequence[Observation]) -> _Scale:
-        resolved = [o for o in done if o.bound is None] or done
+        resolved = [o for o in done if o.bound is None]
+        if len(resolved) < LEAST_COMPLETE:  # one value has no spread
+            resolved = list(done)
         values = [o.y for o in resolved]
         # Where the error bars exceed the scatter, the scatter says little of how far the true
         # values differ: the larger of the two sets what the model thinks possible.
@@ -123,9 +125,10 @@ class Posterior:
     Args:
         layout: the columns of the model.
         optimizer: the `skopt.Optimizer` that has been told everything.
-        centre: mean of the complete values.
-        spread: standard deviation of the complete values.
-        noise: standard deviation that the next evaluation is expected to have, in units of spread.
+        centre: mean of the values that are no bounds.
+        spread: standard deviation of them, or their error where that is larger.
+        error: standard error that the next evaluation is expected to have, in units of spread.
+        noise: the same with what errors leave unexplained.
         told: the evaluations that the model was fitted to, row by row.
     """
 
@@ -133,6 +136,7 @@ class Posterior:
     optimizer: Any
     centre: float
     spread: float
+    error: float
     noise: float
     told: tuple[Observation, ...]
 
@@ -187,10 +191,11 @@ class Posterior:
         rows = self.layout.rows(points, training=False)
         x = [*self.optimizer.Xi, *rows]
         y = [*self.optimizer.yi, *mean.tolist()]
-        alpha = [*np.asarray(self.model.alpha).tolist(), *[self.noise**2] * len(rows)]
+        alpha = [*np.asarray(self.model.alpha).tolist(), *[self.error**2] * len(rows)]
         theta = getattr(self.model, "fitted_theta", None)
         kind: Surrogate = _KINDS.get(type(self.model).__name__, "gp")
-        optimizer = _tell(self.layout, x, y, alpha, kind, theta)
+        known = getattr(self.model, "errors_known", True)
+        optimizer = _tell(self.layout, x, y, alpha, kind, errors_known=known, theta=theta)
         return replace(self, optimizer=optimizer)
 
 
@@ -214,7 +219,7 @@ def fit_posterior(
 
     A failed evaluation has no value to tell (see ``gbopt.search.feasibility``), a running one is
     told by ``Posterior.believing``. A bound is told as what it adds to what the other evaluations
-    say of its point (see ``gbopt.search.censored``).
+    say of its point (see ``gbopt.search.censored``), with fewer than two other ones as a value.
 
     Args:
         space: the space, with at least one free dimension.
@@ -228,14 +233,25 @@ def fit_posterior(
     x = layout.rows([o.params for o in done], [o.source for o in done], training=True)
     y = [scale.standard(o.y) for o in done]
     alpha = [scale.variance(o.error) for o in done]
-    censored = [i for i, o in enumerate(done) if o.bound is not None]
-    if censored and len(done) - len(censored) >= LEAST_COMPLETE:
-        _resolve(layout, x, y, alpha, [o.bound for o in done], surrogate)
-    optimizer = _tell(layout, x, y, alpha, surrogate)
+    resolved = [o for o in done if o.bound is None]
+    known = any(o.error for o in resolved)
+    if len(resolved) >= LEAST_COMPLETE:
+        _resolve(layout, x, y, alpha, [o.bound for o in done], surrogate, errors_known=known)
+    else:  # nothing to hold the bounds against: values that are known to a spread
+        alpha = [a if o.bound is None else a + 1.0 for a, o in zip(alpha, done, strict=True)]
+    optimizer = _tell(layout, x, y, alpha, surrogate, errors_known=known)
     own = [a for a, o in zip(alpha, done, strict=True) if not o.source and o.bound is None]
     unexplained = getattr(optimizer.models[-1], "noise_", 0.0)
-    noise = float(np.sqrt(np.median(own or alpha) + unexplained))
-    return Posterior(layout, optimizer, scale.centre, scale.spread, noise, tuple(done))
+    error2 = float(np.median(own or alpha))
+    return Posterior(
+        layout,
+        optimizer,
+        scale.centre,
+        scale.spread,
+        error=float(np.sqrt(error2)),
+        noise=float(np.sqrt(error2 + unexplained)),
+        told=tuple(done),
+    )
 
 
 def _resolve(
@@ -245,8 +261,12 @@ def _resolve(
     alpha: list[float],
     bounds: Sequence[str | None],
     surrogate: Surrogate,
+    *,
+    errors_known: bool,
 ) -> None:
     """Replace bounds, in place, by the values that say the same to the model."""
+    if all(bound is None for bound in bounds):
+        return
     resolved = [i for i, bound in enumerate(bounds) if bound is None]
     first = _tell(
         layout,
@@ -254,6 +274,7 @@ def _resolve(
         [y[i] for i in resolved],
         [alpha[i] for i in resolved],
         surrogate,
+        errors_known=errors_known,
     )
     for i, bound in enumerate(bounds):
         if bound is not None:
@@ -270,6 +291,8 @@ def _tell(
     y: list[float],
     alpha: list[float],
     surrogate: Surrogate,
+    *,
+    errors_known: bool,
     theta: tuple[float, ...] | None = None,
 ) -> Any:
     from skopt import Optimizer
@@ -280,7 +303,7 @@ def _tell(
     variance = np.array(alpha)
     model: Any
     if surrogate == "gp":
-        model = ErrorBarGPR(groups, medians, variance, theta)
+        model = ErrorBarGPR(groups, medians, variance, errors_known, theta)
     else:
         forests = {"extra-trees": ErrorBarExtraTrees, "random-forest": ErrorBarRandomForest}
         model = forests[surrogate](variance)

@@ -225,7 +225,8 @@ def _hedged(
     posterior = belief.posterior
     paid = []
     for name in ACQUISITIONS:
-        chosen = [o.params for o in history if o.chosen_by == name and o.state == "complete"]
+        done = sorted((o for o in history if o.state == "complete"), key=lambda o: o.number)
+        chosen = [o.params for o in done if o.chosen_by == name]
         mean = posterior.predict(chosen)[0] if chosen else np.array([math.nan])
         paid.append(float(np.mean((posterior.centre - mean) / posterior.spread)))
     rewards = np.array(paid)

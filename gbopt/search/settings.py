@@ -13,6 +13,7 @@ Surrogate = Literal["gp", "extra-trees", "random-forest"]
 
 ACQUISITIONS: tuple[Acquisition, ...] = ("knowledge-gradient", "noisy-ei", "lcb")
 """Those that ``hedge`` chooses between."""
+SURROGATES: tuple[Surrogate, ...] = ("gp", "extra-trees", "random-forest")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class SearchSettings:
         limits: the range that each of these observables must lie in.
 
     Raises:
-        ConfigError: a number is out of range.
+        ConfigError: a number is out of range, or a name unknown.
     """
 
     evaluations: int = 60
@@ -55,6 +56,15 @@ class SearchSettings:
         for name in ("evaluations", "initial", "patience", "finalists", "replicates"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}", hint="give 1 or more")
+        if self.acquisition not in (*ACQUISITIONS, "hedge"):
+            raise ConfigError(
+                f"the acquisition is '{self.acquisition}'",
+                hint=f"give one of {', '.join(ACQUISITIONS)}, hedge",
+            )
+        if self.surrogate not in SURROGATES:
+            raise ConfigError(
+                f"the surrogate is '{self.surrogate}'", hint=f"give one of {', '.join(SURROGATES)}"
+            )
         for name in ("min_improvement", "least_expected"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}", hint="give 0 or more")

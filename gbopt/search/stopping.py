@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gbopt.search.belief import Belief, believe, can_believe
+from gbopt.search.belief import LIKELY, Belief, believe, can_believe
 from gbopt.search.best import leaders
 from gbopt.search.history import Observation, own
 from gbopt.search.propose import Proposal, propose, replicate_of
 from gbopt.search.settings import SearchSettings
-from gbopt.search.space import Key, Params, SearchSpace
+from gbopt.search.space import Params, SearchSpace
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,12 @@ class Stop:
 
     Args:
         reason: why, in words.
+        awaited: whether evaluations that are still running may change it: ask again when one of
+            them has ended.
     """
 
     reason: str
+    awaited: bool = False
 
 
 def decide(
@@ -55,7 +59,8 @@ def decide(
     belief = believe(space, history, settings) if can_believe(space, history) else None
     due = _due(space, history, settings, belief)
     reason = _stagnation(space, history, settings, belief)
-    if reason is None and due and left <= sum(missing for _, missing in due):
+    # Not within the initial design: without it there are no best points to speak of.
+    if reason is None and number >= settings.initial and 0 < left <= sum(n for _, n in due):
         reason = "the budget is nearly spent"
     proposal = None
     if reason is None:
@@ -65,25 +70,10 @@ def decide(
         reason = _exhaustion(proposal, settings)
     if reason is None and proposal is not None:
         return proposal
-    running = {space.key(o.params) for o in history if o.state == "running"}
-    waiting = [params for params, _ in due if space.key(params) not in running]
-    if belief and waiting:
+    if belief and due:
         why = f"one of the {settings.finalists} best, evaluated again before stopping: {reason}"
-        return replicate_of(space, history, belief, waiting[0], why)
-    if due or _awaited(space, history, settings, belief):
-        # What is running may show that there is more to find: nobody waits for it.
-        return proposal or propose(
-            space, history, seed=seed, number=number, settings=settings, belief=belief
-        )
-    return Stop(str(reason))
-
-
-def stop_reason(
-    space: SearchSpace, history: Sequence[Observation], settings: SearchSettings | None = None
-) -> str | None:
-    """Return why the search should stop, or None to go on; see ``decide``."""
-    found = decide(space, history, seed=0, number=len(own(history)), settings=settings)
-    return found.reason if isinstance(found, Stop) else None
+        return replicate_of(space, history, belief, due[0][0], why)
+    return Stop(str(reason), awaited=any(o.state == "running" for o in history))
 
 
 def _stagnation(
@@ -117,26 +107,14 @@ def _due(
     """The best points that have too few evaluations, and how many more each needs."""
     if belief is None or settings.replicates == 1:
         return []
-    tried: dict[Key, int] = {}
-    for o in own(history):
-        tried[space.key(o.params)] = tried.get(space.key(o.params), 0) + 1
-    best = leaders(space, history, settings, belief)[: settings.finalists]
-    missing = [(b.params, settings.replicates - tried[space.key(b.params)]) for b in best]
-    return [(params, n) for params, n in missing if n > 0]
-
-
-def _awaited(
-    space: SearchSpace,
-    history: Sequence[Observation],
-    settings: SearchSettings,
-    belief: Belief | None,
-) -> bool:
-    """Whether one of the best points is being evaluated again."""
-    if belief is None:
-        return False
-    running = {space.key(o.params) for o in history if o.state == "running"}
-    best = leaders(space, history, settings, belief)[: settings.finalists]
-    return any(space.key(b.params) in running for b in best)
+    tried = Counter(space.key(o.params) for o in own(history) if o.state != "failed")
+    failed = Counter(space.key(o.params) for o in own(history) if o.state == "failed")
+    due = []
+    for b in leaders(space, history, settings, belief)[: settings.finalists]:
+        key = space.key(b.params)
+        if tried[key] < settings.replicates and failed[key] < settings.replicates:
+            due.append((b.params, settings.replicates - tried[key]))
+    return due
 
 
 def evaluations_since_improvement(
@@ -176,6 +154,10 @@ def improvements(
     The first that shows how low its point is counts as one. See ``evaluations_since_improvement``.
     """
     shown = [o for o in _in_order_of_completion(history) if o.claims_low]
+    if belief is not None and shown:
+        # A point outside the limits is nothing to improve on, once there is one within them.
+        allowed = belief.allowed([o.params for o in shown]) >= LIKELY
+        shown = [o for o, a in zip(shown, allowed, strict=True) if a] or shown
     better = _significance(shown, settings, belief)
     found: list[int] = []
     for i in range(len(shown)):

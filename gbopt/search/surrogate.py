@@ -135,8 +135,8 @@ class ErrorBarGPR(SkoptGPR):  # type: ignore[misc]  # scikit-optimize has no typ
         groups: for each column of X the index of its variable, from 0.
         medians: for each variable the median of the prior of its length scale, in units of the
             columns.
-        alpha: (n,) variance of each value: its error bar squared, on the scale of y. Where
-            all are 0 no error bar is known, and all the scatter may be noise.
+        alpha: (n,) variance of each value: its error bar squared, on the scale of y.
+        errors_known: whether error bars are known; where not, all the scatter may be noise.
         theta: logs of the hyperparameters, as ``fitted_theta`` gives them; None: they are fitted.
     """
 
@@ -145,17 +145,19 @@ class ErrorBarGPR(SkoptGPR):  # type: ignore[misc]  # scikit-optimize has no typ
         groups: tuple[int, ...],
         medians: tuple[float, ...],
         alpha: Array,
+        errors_known: bool = True,
         theta: tuple[float, ...] | None = None,
     ) -> None:
         self.groups = groups
         self.medians = medians
+        self.errors_known = errors_known
         self.theta = theta
         self._distances_of: Array | None = None
         scales = np.array(medians)
         matern = SmoothAndRough(groups, scales, (0.02, 50.0), 0.03, ROUGH)
         kernel = ConstantKernel(1.0, AMPLITUDE) * matern
         kernel += ConstantKernel(MEAN_VARIANCE, "fixed")
-        most = MOST_UNEXPLAINED if np.any(alpha) else 1.0
+        most = MOST_UNEXPLAINED if errors_known else 1.0
         kernel += WhiteKernel(1e-2, (1e-6, most))
         if theta is not None:
             kernel.theta = np.array(theta)

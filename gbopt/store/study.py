@@ -187,7 +187,7 @@ def _completion(trial: FrozenTrial) -> tuple[Any, int]:
     return (trial.datetime_complete, trial.number)
 
 
-# A pruned trial has a value, with a larger error, that the search learns from like any other.
+# A pruned trial has a value; the search takes it for the bound that stands beside it.
 _STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "complete",

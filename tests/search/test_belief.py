@@ -202,3 +202,34 @@ def test_forests_propose_and_recommend(surrogate):
     assert proposal.predicted_sd > 0
     best = recommend(SPACE, past, settings)
     assert objective(best.params) < np.median([objective(c) for c in CATALOGUE])
+
+
+def test_bounds_alone_are_values_known_to_a_spread_and_no_lead_is_tried():
+    past = [
+        Observation(
+            i, {"x": i / 11}, "complete", 3 + 0.1 * i, 0.02, i, "lower", {"q": (float(i), 0.1)}
+        )
+        for i in range(12)
+    ]
+    belief = believe(LINE, past, SearchSettings(leads=("q",)))
+    assert belief.trials == ()
+    _, sd = belief.predict([{"x": 0.5}])
+    assert sd[0] > 0.1
+
+
+def test_a_running_evaluation_lowers_the_uncertainty_as_an_evaluation_would():
+    past, there = curve(12, error=0.3), {"x": 0.64}
+    posterior = fit_posterior(LINE, past)
+    _, before = posterior.predict([there])
+    believing = posterior.believing([Observation(12, there, "running")])
+    mean, after = believing.predict([there])
+    noise = posterior.noise * posterior.spread
+    assert after[0] == pytest.approx((before[0] ** -2 + noise**-2) ** -0.5, rel=1e-3)
+    assert mean[0] == pytest.approx(posterior.predict([there])[0][0], abs=1e-6)
+
+
+def test_unknown_names_are_refused_at_once():
+    with pytest.raises(ConfigError, match="acquisition is 'ei'"):
+        SearchSettings(acquisition="ei")
+    with pytest.raises(ConfigError, match="surrogate is 'tree'"):
+        SearchSettings(surrogate="tree")

@@ -11,7 +11,6 @@ from gbopt.search import (
     Stop,
     decide,
     leaders,
-    stop_reason,
 )
 from gbopt.search.stopping import evaluations_since_improvement
 
@@ -90,7 +89,8 @@ def stop(history, evaluations=10, patience=3):
     settings = SearchSettings(
         evaluations=evaluations, patience=patience, min_improvement=0.02, initial=2
     )
-    return stop_reason(POINT, history, settings)
+    step = decide(POINT, history, seed=0, number=len(history), settings=settings)
+    return step.reason if isinstance(step, Stop) else None
 
 
 def test_reasons_to_stop():
@@ -145,14 +145,43 @@ def test_the_end_of_the_budget_is_kept_for_the_best():
     assert decide(LINE, past, seed=1, number=18, settings=alone).chosen_by == "knowledge-gradient"
 
 
-def test_while_the_best_are_evaluated_again_others_go_on_searching():
+def test_while_the_best_are_evaluated_again_others_wait():
     past = line(20)
     settings = SearchSettings(patience=1, initial=5, finalists=1, replicates=2)
     first = decide(LINE, past, seed=1, number=20, settings=settings)
     past.append(Observation(20, first.params, "running"))
     second = decide(LINE, past, seed=1, number=21, settings=settings)
-    assert not isinstance(second, Stop)
-    assert second.params != first.params
+    assert isinstance(second, Stop)
+    assert second.awaited
+    past[-1] = Observation(20, first.params, "complete", 0.0, 0.1, 20)
+    assert not decide(LINE, past, seed=1, number=21, settings=settings).awaited
+
+
+def test_a_replicate_that_failed_is_made_again_but_not_for_ever():
+    past = line(20)
+    settings = SearchSettings(patience=1, initial=5, finalists=1, replicates=2)
+    for number in (20, 21):
+        step = decide(LINE, past, seed=1, number=number, settings=settings)
+        past.append(Observation(number, step.params, "failed", completion=number))
+    assert isinstance(decide(LINE, past, seed=1, number=22, settings=settings), Stop)
+
+
+def test_the_initial_design_is_not_spent_on_replicates():
+    past = line(6)
+    settings = SearchSettings(evaluations=10, initial=10, finalists=5, replicates=4)
+    step = decide(LINE, past, seed=1, number=6, settings=settings)
+    assert step.reason.startswith("initial design")
+
+
+def test_a_point_outside_the_limits_is_nothing_to_improve_on():
+    past = [
+        Observation(i, {"x": x}, "complete", 1 - x, 0.001, i, others={"q": (x, 0.001)})
+        for i, x in enumerate([0.99, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45])
+    ]
+    free = SearchSettings(initial=1)
+    limited = SearchSettings(initial=1, limits={"q": (0.0, 0.5)})
+    assert evaluations_since_improvement(LINE, past, free) == 8
+    assert evaluations_since_improvement(LINE, past, limited) == 0
 
 
 def test_it_stops_where_nothing_is_expected_to_be_gained():

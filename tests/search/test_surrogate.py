@@ -8,7 +8,7 @@ from gbopt.search.surrogate import ErrorBarExtraTrees, ErrorBarGPR, ErrorBarRand
 
 
 def gpr(alpha, groups=(0,)):
-    return ErrorBarGPR(groups, (0.5,) * (max(groups) + 1), alpha)
+    return ErrorBarGPR(groups, (0.5,) * (max(groups) + 1), alpha, bool(np.any(alpha)))
 
 
 X = np.linspace(0, 1, 9)[:, None]
@@ -100,7 +100,7 @@ def test_values_left_out_are_predicted_as_by_a_model_without_them():
     mean, sd = model.left_out(blocks)
     for block in (3, 10):
         rest = blocks != block
-        fixed = ErrorBarGPR((0, 1), (0.5, 0.5), alpha[rest], model.fitted_theta)
+        fixed = ErrorBarGPR((0, 1), (0.5, 0.5), alpha[rest], theta=model.fitted_theta)
         expected, spread = fixed.fit(x[rest], y[rest]).predict(x[~rest], return_std=True)
         assert mean[~rest] == pytest.approx(expected, abs=1e-8)
         whole = np.sqrt(spread**2 + alpha[~rest] + model.noise_)
