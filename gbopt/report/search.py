@@ -120,8 +120,8 @@ def next_rows(found: Insights) -> Rows:
 def model_notes(found: Insights) -> list[str]:
     """Sentences on how far the model is to be trusted, and on what it takes into account."""
     notes = [
-        f"{found.since_improvement} evaluations without significant improvement; the search stops "
-        f"at {found.patience}."
+        f"Evaluations since the last significant improvement: {found.since_improvement}; the "
+        f"search stops at {found.patience}."
     ]
     c = found.calibration
     if c is None:

@@ -13,7 +13,7 @@ def test_a_young_campaign_has_little_to_say():
     found = insights(view(finished(0, 0.4)), 5)
     assert next_rows(found) == []
     notes = "\n".join(model_notes(found))
-    assert "0 evaluations without significant improvement; the search stops at 20" in notes
+    assert "since the last significant improvement: 0; the search stops at 20" in notes
     assert "Too few different boundaries" in notes
     json.dumps(found.as_dict())
 
