@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gbopt.campaign.record import attributes_of, of_record, result_of
 from gbopt.campaign.space import GBSpace
-from gbopt.campaign.told import of_earlier, search_settings, tell, told_before
+from gbopt.campaign.told import TOLD, of_earlier, search_settings, tell, told_before
 from gbopt.config import CampaignConfig
 from gbopt.errors import RunFolderError
 from gbopt.evaluate.adaptive import Incumbent
@@ -107,6 +107,8 @@ class Campaign:
             old = folder.path / "study.db"
             if old.exists():  # kept aside: someone may still want its notes
                 old.rename(old.with_name(f"study.db.damaged-{int(time.time())}"))
+            if not (folder.path / TOLD).exists():  # it was killed before it had read them
+                tell(folder, of_earlier(config))
             campaign = cls(folder, config, _new_study(folder, config))
             campaign._rebuild()
             folder.note("rebuilt", trials=len(campaign.study.records()))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from gbopt.model.spec import GBSpec, dopants_label
 from gbopt.search.history import Observation
 from gbopt.search.settings import SearchSettings
 from gbopt.search.space import Params
-from gbopt.store.files import append_line, read_lines
+from gbopt.store.files import read_lines, write_atomic
 from gbopt.store.rundir import RunFolder
 
 TOLD = "told.jsonl"
@@ -76,11 +77,12 @@ def told_before(folder: RunFolder) -> list[Observation]:
 
 
 def tell(folder: RunFolder, told: Iterable[Observation]) -> None:
-    """Add figures from elsewhere. Call under the study lock."""
-    for o in told:
-        kept = ("source", "params", "state", "value", "std_err", "bound", "others")
-        line = asdict(o)
-        append_line(folder.path / TOLD, {name: line[name] for name in kept})
+    """Add figures from elsewhere, all or, after a kill, none. Call under the study lock."""
+    kept = ("source", "params", "state", "value", "std_err", "bound", "others")
+    lines = [*read_lines(folder.path / TOLD), *({n: asdict(o)[n] for n in kept} for o in told)]
+    if lines:
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        write_atomic(folder.path / TOLD, text)
 
 
 def by_hand(
@@ -205,19 +207,8 @@ def _of_campaign(config: CampaignConfig, path: Path) -> list[Observation]:
         params = _within(config, _of_spec(evaluation.spec) | evaluation.params)
         if params is None:
             continue
-        theirs_told = of_evaluation(evaluation, 0, None)
-        found.append(
-            Observation(
-                number=-1,
-                params=params,
-                state="complete",
-                value=theirs_told.value,
-                std_err=theirs_told.std_err,
-                bound=theirs_told.bound,
-                others=theirs_told.others,
-                source=source,
-            )
-        )
+        told = of_evaluation(evaluation, 0, None)
+        found.append(replace(told, number=-1, params=params, completion=None, source=source))
     if not found:
         raise ConfigError(
             f"search.warm_start: {path} has no evaluation of a boundary that this campaign may "

@@ -130,6 +130,7 @@ class Posterior:
         error: standard error that the next evaluation is expected to have, in units of spread.
         noise: the same with what errors leave unexplained.
         told: the evaluations that the model was fitted to, row by row.
+        surrogate: the kind of model.
     """
 
     layout: _Layout
@@ -139,6 +140,7 @@ class Posterior:
     error: float
     noise: float
     told: tuple[Observation, ...]
+    surrogate: Surrogate
 
     @property
     def space(self) -> SearchSpace:
@@ -192,10 +194,15 @@ class Posterior:
         x = [*self.optimizer.Xi, *rows]
         y = [*self.optimizer.yi, *mean.tolist()]
         alpha = [*np.asarray(self.model.alpha).tolist(), *[self.error**2] * len(rows)]
-        theta = getattr(self.model, "fitted_theta", None)
-        kind: Surrogate = _KINDS.get(type(self.model).__name__, "gp")
-        known = getattr(self.model, "errors_known", True)
-        optimizer = _tell(self.layout, x, y, alpha, kind, errors_known=known, theta=theta)
+        optimizer = _tell(
+            self.layout,
+            x,
+            y,
+            alpha,
+            self.surrogate,
+            errors_known=_errors_known(self.told),
+            theta=getattr(self.model, "fitted_theta", None),  # a forest is grown anew
+        )
         return replace(self, optimizer=optimizer)
 
 
@@ -234,7 +241,7 @@ def fit_posterior(
     y = [scale.standard(o.y) for o in done]
     alpha = [scale.variance(o.error) for o in done]
     resolved = [o for o in done if o.bound is None]
-    known = any(o.error for o in resolved)
+    known = _errors_known(done)
     if len(resolved) >= LEAST_COMPLETE:
         _resolve(layout, x, y, alpha, [o.bound for o in done], surrogate, errors_known=known)
     else:  # nothing to hold the bounds against: values that are known to a spread
@@ -251,7 +258,12 @@ def fit_posterior(
         error=float(np.sqrt(error2)),
         noise=float(np.sqrt(error2 + unexplained)),
         told=tuple(done),
+        surrogate=surrogate,
     )
+
+
+def _errors_known(done: Sequence[Observation]) -> bool:
+    return any(o.error for o in done if o.bound is None)
 
 
 def _resolve(
@@ -319,9 +331,3 @@ def _tell(
     )
     optimizer.tell(x, y)
     return optimizer
-
-
-_KINDS: dict[str, Surrogate] = {
-    "ErrorBarExtraTrees": "extra-trees",
-    "ErrorBarRandomForest": "random-forest",
-}

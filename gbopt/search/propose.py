@@ -13,7 +13,7 @@ from gbopt.provenance import derive_seed
 from gbopt.search.acquisition import Gain
 from gbopt.search.belief import LIKELY, Belief, believe, can_believe
 from gbopt.search.feasibility import given_up
-from gbopt.search.history import Observation, own
+from gbopt.search.history import Observation, complete, own
 from gbopt.search.pool import Scored, greatest
 from gbopt.search.settings import ACQUISITIONS, Acquisition, SearchSettings
 from gbopt.search.space import Key, Params, SearchSpace
@@ -201,7 +201,7 @@ def known_points(
     Those with a value, of this search alone where it has any, and those within the limits alone
     where any is.
     """
-    done = sorted((o for o in history if o.state == "complete"), key=lambda o: o.number)
+    done = complete(history)
     shown = [o for o in done if o.claims_low] or done
     points = list({space.key(o.params): space.plain(o.params) for o in shown}.values())
     allowed = belief.allowed(points) >= LIKELY
@@ -224,8 +224,8 @@ def _hedged(
     """
     posterior = belief.posterior
     paid = []
+    done = complete(history)
     for name in ACQUISITIONS:
-        done = sorted((o for o in history if o.state == "complete"), key=lambda o: o.number)
         chosen = [o.params for o in done if o.chosen_by == name]
         mean = posterior.predict(chosen)[0] if chosen else np.array([math.nan])
         paid.append(float(np.mean((posterior.centre - mean) / posterior.spread)))

@@ -60,7 +60,7 @@ def decide(
     due = _due(space, history, settings, belief)
     reason = _stagnation(space, history, settings, belief)
     # Not within the initial design: without it there are no best points to speak of.
-    if reason is None and number >= settings.initial and 0 < left <= sum(n for _, n in due):
+    if due and reason is None and number >= settings.initial and left <= sum(n for _, n in due):
         reason = "the budget is nearly spent"
     proposal = None
     if reason is None:

@@ -108,18 +108,22 @@ class SmoothAndRough(TiedMatern):
         if eval_gradient:
             raise NotImplementedError("ErrorBarGPR has the gradient")
         scales = np.atleast_1d(self.length_scale)[np.asarray(self.groups)]
-        distance = cdist(X / scales, (X if Y is None else Y) / scales)
-        return _matern(distance) + self.rough * _matern(ROUGHNESS * distance)
+        r = math.sqrt(5.0) * cdist(X / scales, (X if Y is None else Y) / scales)
+        return _matern(r) + self.rough * _matern(ROUGHNESS * r)
 
     def diag(self, X: Array) -> Array:
         """Return the diagonal of the kernel matrix."""
         return np.full(len(X), 1.0 + self.rough)
 
 
-def _matern(distance: Array) -> Array:
-    """Matern correlation of smoothness 5/2 at distances in units of the length scale."""
-    r = math.sqrt(5.0) * distance
+def _matern(r: Array) -> Array:
+    """Matern correlation of smoothness 5/2, at sqrt(5) times distances in length scales."""
     return np.asarray((1 + r + r * r / 3) * np.exp(-r))
+
+
+def _matern_slope(r: Array) -> Array:
+    """Its derivative by the log of a length scale, over the squared distance in that variable."""
+    return np.asarray((5.0 / 3.0) * (1 + r) * np.exp(-r))
 
 
 class ErrorBarGPR(SkoptGPR):  # type: ignore[misc]  # scikit-optimize has no types
@@ -241,9 +245,8 @@ class ErrorBarGPR(SkoptGPR):  # type: ignore[misc]  # scikit-optimize has no typ
         amplitude, rough, white = (math.exp(theta[i]) for i in (0, -2, -1))
         distances2 = self._distances2 * np.exp(-2 * theta[1:-2])[:, None, None]
         r = math.sqrt(5.0) * np.sqrt(distances2.sum(axis=0))
-        smooth, smooth_slope = _matern_and_slope(r)
-        fine, fine_slope = _matern_and_slope(ROUGHNESS * r)
-        signal = amplitude * (smooth + rough * fine)
+        fine = _matern(ROUGHNESS * r)
+        signal = amplitude * (_matern(r) + rough * fine)
         noisy = np.asarray(self.alpha) + white
         try:
             factor = cho_factor(signal + MEAN_VARIANCE + np.diag(noisy), lower=True)
@@ -256,7 +259,8 @@ class ErrorBarGPR(SkoptGPR):  # type: ignore[misc]  # scikit-optimize has no typ
         if not eval_gradient:
             return value
         slope = np.outer(weights, weights) - cho_solve(factor, np.eye(len(noisy)))
-        by_distance = amplitude * (smooth_slope + rough * ROUGHNESS**2 * fine_slope)
+        fine_slope = ROUGHNESS**2 * _matern_slope(ROUGHNESS * r)
+        by_distance = amplitude * (_matern_slope(r) + rough * fine_slope)
         by_length = 0.5 * np.einsum("ij,kij->k", slope * by_distance, distances2)
         gradient = [0.5 * (slope * signal).sum(), *(by_length - z / LENGTH_LOG_SD)]
         gradient += [0.5 * amplitude * rough * (slope * fine).sum(), 0.5 * white * np.trace(slope)]
@@ -272,12 +276,6 @@ class ErrorBarGPR(SkoptGPR):  # type: ignore[misc]  # scikit-optimize has no typ
             np.add.at(found, list(self.groups), columns)
             self._distances_of, self._found_distances2 = X, found
         return self._found_distances2
-
-
-def _matern_and_slope(r: Array) -> tuple[Array, Array]:
-    """Matern 5/2 at sqrt(5) times the distances; its slope by each log length, over distance^2."""
-    decay = np.exp(-r)
-    return (1 + r + r * r / 3) * decay, (5.0 / 3.0) * (1 + r) * decay
 
 
 class _ErrorBarForest:

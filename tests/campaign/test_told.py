@@ -110,6 +110,14 @@ def test_an_earlier_campaign_is_told_from_the_start(tmp_path):
     assert campaign.decide(None, 0).reason == "initial design 1 of 3"
 
 
+def test_an_earlier_campaign_is_read_again_where_the_start_was_killed(tmp_path):
+    start(tmp_path / "old", finished(0, 0.4), finished(1, 0.7, plane=2))
+    new = start(tmp_path / "new", search={"warm_start": [str(tmp_path / "old")]})
+    for name in ("told.jsonl", "study.db"):
+        (new.folder.path / name).unlink()
+    assert len(Campaign.recover(new.folder.path).history()) == 2
+
+
 def test_an_earlier_campaign_must_be_comparable(tmp_path):
     start(tmp_path / "old", finished(0))
     asr = {"warm_start": [str(tmp_path / "old")], "objective": "area_specific_resistance"}
