@@ -1,7 +1,7 @@
 """The process that holds an engine: ``python -m gbopt.md.child FOLDER FD``.
 
 It reads ``request.json`` and ``start.npz`` in FOLDER, runs the stages one after another, and
-writes messages to the pipe FD: a JSON header each, a frame followed by its positions. Whatever
+writes messages to the pipe FD: a JSON header each, a frame followed by its numbers. Whatever
 happens to it (error, segmentation fault, hang) happens to this process alone.
 
 Where LAMMPS runs on several MPI ranks, each is such a process; the first one talks.
@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gbopt.errors import ConfigError, EnvironmentProblem
 from gbopt.md.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -155,22 +154,25 @@ class _Run:
 
     def _production(self, stage: Stage) -> None:
         assert self.engine is not None  # noqa: S101
-        frame_steps, first = self.request.frame_steps, self.at.done
+        frame_steps, first = stage.frame_steps or self.request.frame_steps, self.at.done
         self.send(
             {
                 "type": "production",
                 "cell": self.engine.cell().tolist(),
                 "n_frames": stage.steps // frame_steps + 1,
+                "frame_steps": frame_steps,
+                "content": stage.sends,
+                "temperature_K": stage.end_K,
                 "first_frame": first // frame_steps + (1 if first else 0),
                 "length_err_A": self.at.length_err_A,
             }
         )
         if not first:
-            self._send_frame()
+            self._send_frame(stage)
         last = stage.steps - stage.steps % frame_steps
 
         def frame(done: int) -> bool:
-            self._send_frame()
+            self._send_frame(stage)
             ask = stage.chunk_steps and done % stage.chunk_steps == 0 and done < last
             return self._wanted() if ask else True
 
@@ -253,11 +255,13 @@ class _Run:
             cell[2, 2] = z
         self.engine.set_cell(cell)
 
-    def _send_frame(self) -> None:
+    def _send_frame(self, stage: Stage) -> None:
         assert self.engine is not None  # noqa: S101
-        frame: NDArray[np.float64] = np.ascontiguousarray(self.engine.positions())
+        moving = stage.sends == "velocities"
+        frame = self.engine.velocities() if moving else self.engine.positions()
         if not np.isfinite(frame).all():
-            raise BlowUpError("a position is not a number")
+            raise BlowUpError(f"one of the {stage.sends} is not a number")
+        frame = np.ascontiguousarray(frame, dtype=np.float64)
         self.send({"type": "frame"}, frame.tobytes())
 
 

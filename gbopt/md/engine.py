@@ -147,7 +147,7 @@ class Engine(Protocol):
         """(n, 3) A, unwrapped: continuous in time while the cell is constant."""
 
     def velocities(self) -> NDArray[np.float64]:
-        """(n, 3) A/ps."""
+        """(n, 3) A/ps; those of OpenMM, which leaps, are of half a step before the positions."""
 
     def forces(self) -> NDArray[np.float64]:
         """(n, 3) eV/A, without those of an applied field."""

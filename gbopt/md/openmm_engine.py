@@ -37,7 +37,7 @@ from gbopt.units import BOLTZMANN_EV_K
 # Friction of the thermostat. That of Li with its lattice, kT/(m D), is some 500/ps at 1100 K, so
 # what 1/ps does to a diffusivity is lost in its error; where no figure is taken, heat that cores
 # release is better carried off fast.
-_FRICTION_PER_PS = {"minimise": 10.0, "dynamics": 10.0, "production": 1.0}
+_FRICTION_PER_PS, _FRICTION_MEASURED_PER_PS = 10.0, 1.0
 
 _PLAIN = Kind("nvt")
 
@@ -85,7 +85,7 @@ class OpenMMEngine:
         context = self._context
         context.setParameter(FIELD, stage.field_V_A * KJ_MOL / NM)
         if stage.ensemble != "nve":
-            context.getIntegrator().setFriction(_FRICTION_PER_PS[stage.kind])
+            context.getIntegrator().setFriction(_friction_per_ps(stage))
         if fresh and stage.velocity_seed is not None:
             self._draw_velocities(stage)
         if stage.ensemble == "npt":
@@ -272,6 +272,12 @@ class OpenMMEngine:
             raise start_failure(settings.accelerator, str(error)) from None
         context.setPositions(self._positions * NM)
         return context
+
+
+def _friction_per_ps(stage: Stage) -> float:
+    """A ramp must be followed; only at constant temperature is a diffusivity measured."""
+    measured = stage.kind == "production" and stage.start_K == stage.end_K
+    return _FRICTION_MEASURED_PER_PS if measured else _FRICTION_PER_PS
 
 
 def _plain(quantity: Any) -> Any:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from gbopt.config import FieldConfig, MDConfig
+from gbopt.model.trajectory import FrameContent
 from gbopt.provenance import derive_seed
 from gbopt.units import ATM_BAR
 
@@ -51,7 +52,12 @@ class Stage:
     """Field along z, V/A, acting on the charges of the potential."""
     max_temperature_K: float = _NO_LIMIT_K
     chunk_steps: int = 0
-    """A production stage asks every so many steps whether to go on; 0: it never asks."""
+    """A production stage asks every so many steps, a multiple of those between frames, whether
+    to go on; 0: it never asks."""
+    frame_steps: int = 0
+    """Steps between two frames of a production stage; 0: those of the request."""
+    sends: FrameContent = "positions"
+    """What the frames of a production stage are."""
     energy_tolerance: float = 1e-6
     """A minimisation ends where an iteration changes the energy by less than this part."""
     max_move_A: float = 0.1

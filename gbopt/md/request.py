@@ -27,6 +27,7 @@ class Request:
     settings: EngineSettings
     stages: tuple[Stage, ...]
     frame_steps: int
+    """Steps between two frames, where a stage has no number of its own."""
     checkpoint_steps: int = 0
     """Steps between two checkpoints within a stage; 0: only between stages, up to production."""
 
@@ -45,7 +46,7 @@ class Request:
             "potential": self.potential.model_dump(mode="json"),
             "settings": asdict(self.settings),
             "elements": list(self.system.elements),
-            "stages": [asdict(stage) for stage in self.stages],
+            "stages": [_plain_stage(stage) for stage in self.stages],
             "frame_steps": self.frame_steps,
             "checkpoint_steps": self.checkpoint_steps,
         }
@@ -62,6 +63,16 @@ class Request:
             species=system.species,
             core=system.core,
         )
+
+
+def _plain_stage(stage: Stage) -> dict[str, object]:
+    """A stage without what it leaves to the request: its key is that of before there was such."""
+    plain = asdict(stage)
+    if not stage.frame_steps:
+        del plain["frame_steps"]
+    if stage.sends == "positions":
+        del plain["sends"]
+    return plain
 
 
 def _digest(system: System) -> str:

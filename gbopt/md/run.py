@@ -84,6 +84,9 @@ class MDRun:
     def trajectory(self, go_on: Callable[[], bool] = lambda: True) -> Trajectory:
         """Wait for the next production stage to begin, and return its frames as they come.
 
+        Their interval and temperature are those of the stage; it says whether they are positions
+        or velocities.
+
         Call again for the stage after it, once the frames have been consumed.
 
         Args:
@@ -100,11 +103,12 @@ class MDRun:
         info = TrajectoryInfo(
             species=self._structure.element_numbers,
             cell=np.array(message["cell"]),
-            frame_interval_ps=frame_steps(self._md) * self._md.timestep_ps,
+            frame_interval_ps=message["frame_steps"] * self._md.timestep_ps,
             n_frames=message["n_frames"],
-            temperature_K=self._md.temperature_K,
+            temperature_K=message["temperature_K"] or self._md.temperature_K,
             length_err_A=message["length_err_A"],
             first_frame=message["first_frame"],
+            content=message["content"],
         )
         return Trajectory(info, self._frames(go_on))
 
@@ -217,7 +221,7 @@ def run_md(
         structure: the ions and their cell.
         potential: how they interact.
         stages: what to do, one after another.
-        md: temperature and frame interval.
+        md: temperature and frame interval, where a stage has none of its own.
         settings: the engine, its accelerator, time step and cut-offs.
         folder: where request, start, log and checkpoints are written (made if need be).
         stall_s: silence after which the child is given up.

@@ -1,12 +1,15 @@
-"""Trajectory: unwrapped frames at a fixed interval, streamed one at a time."""
+"""Trajectory: unwrapped frames, or velocities, at a fixed interval, streamed one at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+FrameContent = Literal["positions", "velocities"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +25,15 @@ class TrajectoryInfo:
     n_frames: int
     """Number of frames announced; a run that is ended early has fewer."""
     temperature_K: float
-    """Target temperature of the thermostat, K."""
+    """Target temperature of the thermostat, K; that of the end where it is ramped."""
     length_err_A: float = 0.0
     """Standard error of the cell length along the normal, from the NPT run before, A."""
 
     first_frame: int = 0
     """Index of the first frame that comes: not 0 where a run is taken up from a checkpoint."""
+
+    content: FrameContent = "positions"
+    """What the frames are."""
 
     @property
     def length_A(self) -> float:
@@ -42,8 +48,9 @@ class TrajectoryInfo:
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """Frames of unwrapped positions, (n, 3) float64 A, in the order of ``info.species``.
+    """Frames, (n, 3) float64, in the order of ``info.species``.
 
+    They are unwrapped positions, A, or, where ``info.content`` says so, velocities, A/ps.
     ``frames`` may be consumed once: nothing is held in memory.
     """
 

@@ -172,6 +172,31 @@ def test_nvt_gives_the_temperature_and_its_fluctuation(each):
     assert np.std(kelvin) / np.mean(kelvin) == pytest.approx(expected, rel=0.35)
 
 
+def test_velocities_are_the_changes_of_the_positions(each):
+    """Verlet's are central differences, and those of a leap the differences before them."""
+    engine, step_ps = start(each, accuracy=1e-5), 0.002
+    engine.begin(dynamics(20, kind="production", ensemble="nve", velocity_seed=4))
+    engine.run(10)
+    states = []
+    for _ in range(9):
+        engine.run(1)
+        states.append((engine.positions(), engine.velocities(), engine.thermo().temperature_K))
+    engine.close()
+    positions, velocities, kelvin = (np.array(values) for values in zip(*states, strict=True))
+    leaps = each == "openmm-cpu"
+    if leaps:
+        changes = (positions[1:-1] - positions[:-2]) / step_ps
+    else:
+        changes = (positions[2:] - positions[:-2]) / (2 * step_ps)
+    # Positions of OpenMM's CPU platform are of single precision: 1e-6 A over 2 fs.
+    assert rms(changes - velocities[1:-1]) < (1e-3 if leaps else 1e-6)
+    now = (velocities[1:-1] + velocities[2:]) / 2 if leaps else velocities[1:-1]
+    masses = np.array(masses_amu(SPECIES))[small().species][:, None]
+    twice_eV = (masses * now**2).sum(axis=(1, 2)) / EV_AMU
+    own_K = twice_eV / (3 * 191 * BOLTZMANN_EV_K)
+    assert own_K == pytest.approx(kelvin[1:-1], rel=1e-3 if leaps else 1e-5)
+
+
 @pytest.mark.parametrize("free", ["all", "normal"])
 def test_npt_finds_the_density_of_lammps(free):
     """Mean length of the second half of 3 ps at 1 kbar within 1 % (ASE: see its own tests)."""
@@ -256,8 +281,9 @@ def test_held_ions_stay_and_the_others_have_the_temperature(each):
 
 
 def test_a_ramp_spans_the_stage(each):
+    """In production too, where the heat of a run in equilibrium is carried off slowly."""
     engine = start(each, accuracy=1e-3)
-    engine.begin(dynamics(750, start_K=2000.0, end_K=500.0, velocity_seed=1))
+    engine.begin(dynamics(750, kind="production", start_K=2000.0, end_K=500.0, velocity_seed=1))
     kelvin = []
     for _ in range(30):
         engine.run(25)
