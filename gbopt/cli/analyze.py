@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import typer
 
+from gbopt.cli.curves import require_new, write_msd, write_rdf
 from gbopt.cli.read import Format, FormatOption
 from gbopt.cli.read import _print as print_rows
 from gbopt.errors import AnalysisError, ConfigError
 
 if TYPE_CHECKING:
-    from gbopt.analysis.composition import CompositionProfile
+    from gbopt.analysis.composition import Composition, CompositionProfile
     from gbopt.analysis.msd import MSDCurve
+    from gbopt.analysis.pairs import PairResult
     from gbopt.analysis.profile import TransportProfile
     from gbopt.analysis.slabs import Planes
+    from gbopt.analysis.transport import LiTransport
     from gbopt.model.observables import Estimate
-    from gbopt.model.trajectory import Trajectory
+    from gbopt.model.trajectory import Trajectory, TrajectoryInfo
 
 
 class Axis(StrEnum):
@@ -36,12 +39,23 @@ class _Cores(NamedTuple):
     width_A: float
 
 
+class _Wanted(NamedTuple):
+    """What the frames are asked for."""
+
+    lag_ps: float
+    segments: int
+    cores: _Cores | None
+    msd: bool
+    rdf_to_A: float | None
+
+
 class _Measured(NamedTuple):
     """What the frames gave; None what was not asked for."""
 
     profile: TransportProfile
     composition: CompositionProfile | None
     curve: MSDCurve | None
+    pairs: PairResult | None
 
 
 class _Figure(NamedTuple):
@@ -75,6 +89,14 @@ MsdOption = Annotated[
         metavar="FILE",
     ),
 ]
+RdfOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write g(r) and running coordination numbers of all pairs of elements to this CSV "
+        "file.",
+        metavar="FILE",
+    ),
+]
 
 
 def analyze(
@@ -98,14 +120,19 @@ def analyze(
         float | None, typer.Option(min=0.1, help="Width of a boundary's core, A.")
     ] = None,
     msd: MsdOption = None,
+    rdf: RdfOption = None,
+    rdf_to: Annotated[
+        float, typer.Option(min=1, max=50, help="Longest distance of --rdf, A.")
+    ] = 8.0,
     topology: TopologyOption = None,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
     """Measure Li diffusion and conductivity, with errors, in any LLZO trajectory."""
     from gbopt.evaluate.foreign import read_trajectory
 
-    if msd is not None:
-        _require_new(msd, [trajectory, topology])
+    for option, target, other in (("--msd", msd, None), ("--rdf", rdf, msd)):
+        if target is not None:
+            require_new(option, target, [trajectory, topology, other])
     opened = read_trajectory(
         trajectory,
         frame_interval_ps=_ps("interval", interval),
@@ -115,26 +142,16 @@ def analyze(
         topology=topology,
     )
     cores = _cores(boundaries, width, opened.info.length_A)
-    measured = _measure(opened, _ps("lag", lag), segments, cores, with_msd=msd is not None)
+    wanted = _Wanted(_ps("lag", lag), segments, cores, msd is not None, rdf_to if rdf else None)
+    measured = _measure(opened, wanted)
     figures = _cell_figures(measured.profile, normal)
     if cores is not None and measured.composition is not None:
         figures += _core_figures(measured.profile, measured.composition, cores)
     print_rows([_row(figure, fmt) for figure in figures], fmt)
     if msd is not None and measured.curve is not None:
-        _write_msd(msd, measured.curve, normal)
-
-
-def _require_new(target: Path, inputs: list[Path | None]) -> None:
-    """Refuse to write over what is read, onto a folder, or into one that is not there."""
-    problem = None
-    if any(file is not None and target.resolve() == file.resolve() for file in inputs):
-        problem = "it is what is analysed"
-    elif target.is_dir():
-        problem = "it is a folder"
-    elif not target.resolve().parent.is_dir():
-        problem = f"there is no folder {target.parent}"
-    if problem is not None:
-        raise ConfigError(f"--msd cannot write {target}: {problem}", hint="name a new CSV file")
+        write_msd(msd, measured.curve, _file_axes(normal))
+    if rdf is not None and measured.pairs is not None:
+        write_rdf(rdf, measured.pairs)
 
 
 def _ps(option: str, text: str) -> float:
@@ -177,38 +194,19 @@ def _cores(boundaries: str | None, width_A: float | None, length_A: float) -> _C
     return _Cores((first, second), width_A)
 
 
-def _measure(
-    trajectory: Trajectory, lag_ps: float, segments: int, cores: _Cores | None, *, with_msd: bool
-) -> _Measured:
-    from gbopt.analysis.composition import Composition
+def _measure(trajectory: Trajectory, wanted: _Wanted) -> _Measured:
     from gbopt.analysis.frames import drift_corrected
     from gbopt.analysis.msd import LiDisplacement
-    from gbopt.analysis.transport import LiTransport
-    from gbopt.config import AnalysisConfig
+    from gbopt.analysis.pairs import PairFunctions
 
-    info, bin_A = trajectory.info, AnalysisConfig().bin_A
-    if lag_ps < info.frame_interval_ps:
-        raise ConfigError(
-            f"a lag of {lag_ps:g} ps is shorter than the frame interval",
-            hint="give a longer --lag, of several frames",
-        )
-    try:
-        transport = LiTransport(info, lag_ps=lag_ps, segments=segments, bin_A=bin_A)
-    except AnalysisError as error:
-        raise AnalysisError(
-            error.message, hint="give a longer trajectory, a shorter --lag or fewer --segments"
-        ) from None
-    composition = None
-    if cores is not None:
-        composition = Composition(
-            info,
-            boundaries_A=cores.planes_A,
-            core_width_A=cores.width_A,
-            segments=segments,
-            bin_A=bin_A,
-        )
-    displacement = LiDisplacement(info) if with_msd else None
-    meters = [meter for meter in (transport, composition, displacement) if meter is not None]
+    info = trajectory.info
+    transport = _transport(info, wanted)
+    composition = _composition(info, wanted)
+    displacement = LiDisplacement(info) if wanted.msd else None
+    pairs = None
+    if wanted.rdf_to_A is not None:
+        pairs = PairFunctions(info, r_max_A=wanted.rdf_to_A, segments=wanted.segments)
+    meters = [m for m in (transport, composition, displacement, pairs) if m is not None]
     for frame in drift_corrected(trajectory):
         for meter in meters:
             meter.add(frame)
@@ -216,6 +214,40 @@ def _measure(
         transport.result(),
         composition.result() if composition is not None else None,
         displacement.result() if displacement is not None else None,
+        pairs.result() if pairs is not None else None,
+    )
+
+
+def _transport(info: TrajectoryInfo, wanted: _Wanted) -> LiTransport:
+    from gbopt.analysis.transport import LiTransport
+    from gbopt.config import AnalysisConfig
+
+    lag_ps, segments = wanted.lag_ps, wanted.segments
+    if lag_ps < info.frame_interval_ps:
+        raise ConfigError(
+            f"a lag of {lag_ps:g} ps is shorter than the frame interval",
+            hint="give a longer --lag, of several frames",
+        )
+    try:
+        return LiTransport(info, lag_ps=lag_ps, segments=segments, bin_A=AnalysisConfig().bin_A)
+    except AnalysisError as error:
+        raise AnalysisError(
+            error.message, hint="give a longer trajectory, a shorter --lag or fewer --segments"
+        ) from None
+
+
+def _composition(info: TrajectoryInfo, wanted: _Wanted) -> Composition | None:
+    from gbopt.analysis.composition import Composition
+    from gbopt.config import AnalysisConfig
+
+    if wanted.cores is None:
+        return None
+    return Composition(
+        info,
+        boundaries_A=wanted.cores.planes_A,
+        core_width_A=wanted.cores.width_A,
+        segments=wanted.segments,
+        bin_A=AnalysisConfig().bin_A,
     )
 
 
@@ -223,17 +255,6 @@ def _file_axes(normal: Axis) -> list[int]:
     """Which axis of the analysis, where the normal is the last, each of the file's is."""
     last = "xyz".index(normal)
     return [(axis - last - 1) % 3 for axis in range(3)]
-
-
-def _write_msd(path: Path, curve: MSDCurve, normal: Axis) -> None:
-    """Write the MSD at each lag; axes are named as in the file."""
-    from gbopt.store.files import write_atomic
-
-    along = curve.msd_A2[:, _file_axes(normal)]
-    lines = ["lag_ps,msd_x_A2,msd_y_A2,msd_z_A2,msd_A2"]
-    for lag_ps, row in zip(curve.lag_ps, along, strict=True):
-        lines.append(",".join(f"{value:.8g}" for value in (lag_ps, *row, row.sum())))
-    write_atomic(path, "\n".join(lines) + "\n")
 
 
 def _cell_figures(profile: TransportProfile, normal: Axis) -> list[_Figure]:

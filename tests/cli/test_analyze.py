@@ -100,6 +100,26 @@ def test_msd_of_li_is_written(files, tmp_path):
         assert along_x[f"msd_{named}_A2"] == pytest.approx(msd[f"msd_{axis}_A2"], rel=1e-4)
 
 
+def test_pair_functions_are_written(files, tmp_path):
+    """Walkers that do not see each other: g = 1, and the density's count within a sphere."""
+    target = tmp_path / "rdf.csv"
+    figures(files["extxyz"], "--rdf", target, "--rdf-to", 6)
+    with target.open() as lines:
+        table = list(csv.DictReader(lines))
+    column = {name: np.array([float(row[name]) for row in table]) for name in table[0]}
+    assert column["to_A"][-1] == pytest.approx(6.0)
+    assert len(column["r_A"]) == 120
+    far = column["r_A"] > 5
+    # 60 Li in 2640 A^3.
+    assert column["g_Li-Li"][far].mean() == pytest.approx(1.0, abs=0.1)
+    count = 60 / 2640 * 4 / 3 * np.pi * 6**3
+    assert column["n_Li-Li"][-1] == pytest.approx(count, rel=0.1)
+    assert 0 < column["n_Li-Li_err"][-1] < count / 10
+    refused = gbopt("analyze", files["extxyz"], *GIVEN, "--rdf", target, "--msd", target)
+    assert refused.returncode == 1
+    assert "--rdf cannot write" in refused.stderr
+
+
 def test_a_dcd_with_a_topology_gives_the_same(files, tmp_path):
     run = walkers(300, 3.5)
     dcd = by_mdanalysis(tmp_path / "run.dcd", run)
