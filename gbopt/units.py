@@ -1,7 +1,8 @@
 """The one home of physical constants and unit conversions.
 
 Internal units are those of LAMMPS ``metal``: Angstrom, ps, eV, K, e, amu, bar.
-The constants are those of CODATA 2018; all but the permittivity of vacuum are exact in the SI.
+The constants are those of CODATA 2018; all but the permittivity of vacuum and
+the atomic mass unit are exact in the SI.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ ANGSTROM_CM = 1e-8
 EV_A2_TO_J_M2 = ELEMENTARY_CHARGE_C * 1e20
 A2_PS_TO_CM2_S = 1e-4  # 1 A^2/ps = 1e-16 cm^2 / 1e-12 s
 ATM_BAR = 1.01325
+AMU_KG = 1.66053906660e-27
+AMU_A2_PS2_EV = AMU_KG * 1e4 / ELEMENTARY_CHARGE_C  # 1 A/ps = 100 m/s
+THZ_CM1 = 1e12 / 29979245800  # over the speed of light, cm/s
+THZ_MEV = 1e15 * 6.62607015e-34 / ELEMENTARY_CHARGE_C  # times the quantum of action, J s
 # V A ps / e in ohm cm: (1e-8 cm) / (1.602e-7 A), since one e/ps is 1.602e-7 A.
 _METAL_RESISTIVITY_OHM_CM = ANGSTROM_CM / (ELEMENTARY_CHARGE_C / 1e-12)
 
