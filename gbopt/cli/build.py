@@ -80,6 +80,21 @@ _Width = Annotated[
         rich_help_panel=_CELL,
     ),
 ]
+_FilmA = Annotated[
+    float | None,
+    typer.Option(
+        "--film",
+        help="Film of glass on each boundary instead of the slab, A; a run melts and quenches it.",
+        rich_help_panel=_CELL,
+    ),
+]
+_FilmLi = Annotated[
+    float | None,
+    typer.Option(
+        help="Li per formula unit of the film, such as 6.5, by neutral Li2O; default 7.",
+        rich_help_panel=_CELL,
+    ),
+]
 _Thickness = Annotated[
     float | None,
     typer.Option(
@@ -120,6 +135,8 @@ def build(
     material: _Material = None,
     charges: _Charges = None,
     width_layers: _Width = None,
+    film: _FilmA = None,
+    film_li: _FilmLi = None,
     thickness: _Thickness = None,
     lattice: _Lattice = None,
     seed: _Seed = None,
@@ -134,9 +151,10 @@ def build(
     asked = {"name": name, "--plane": plane, "--angle": angle, "--twist": twist or None}
     _refuse_contradictions(asked | {"--mean-plane": mean_plane}, mode)
     given = {"width_layers": width_layers, "crystal_A": thickness, "seed": seed}
-    fields: dict[str, Any] = {"width_layers": 3, "crystal_A": 24.0, "seed": 0}
+    fields: dict[str, Any] = {"crystal_A": 24.0, "seed": 0}
     fields |= _read(spec) if spec else {}
     fields |= {key: value for key, value in given.items() if value is not None}
+    fields |= _film(film, film_li, fields)
     crystal = load_crystal(material or str(fields.get("crystal", "c-LLZO")), charges)
     fields["crystal"] = crystal.name
     if axis is not None:
@@ -212,6 +230,25 @@ def _read(path: Path) -> dict[str, Any]:
     return fields
 
 
+def _film(
+    thickness_A: float | None, li_per_formula_unit: float | None, fields: dict[str, Any]
+) -> dict[str, Any]:
+    """The film that options or a file ask for; without one the default slab."""
+    before = fields.get("film")
+    film = dict(before) if isinstance(before, dict) else {}
+    if thickness_A is not None:
+        film["thickness_A"] = thickness_A
+    if li_per_formula_unit is not None:
+        film["li_per_formula_unit"] = li_per_formula_unit
+    if not film:
+        return {} if before is not None else {"width_layers": fields.get("width_layers", 3)}
+    if "thickness_A" not in film:
+        raise ConfigError(
+            "--film-li is of a film, of which none is given", hint="give its thickness: --film 20"
+        )
+    return {"film": film}
+
+
 def _by_angle(
     wanted: tuple[float, bool, str | None],
     crystal: Crystal,
@@ -231,7 +268,8 @@ def _by_angle(
         axis=checked.axis,
         angle_deg=angle_deg,
         width_layers=checked.width_layers,
-        crystal_A=checked.crystal_A,
+        # A film takes up as much of a cell as crystal of its thickness.
+        crystal_A=checked.crystal_A + (checked.film.thickness_A if checked.film else 0.0),
         mean_plane=mean_plane,
         seed=checked.seed,
     )
@@ -328,6 +366,11 @@ def _print(spec: GBSpec, structure: Bicrystal, crystal: Crystal, out: Path) -> N
         typer.echo(
             f"boundary at z = {boundary.z_A:.2f} A: {made_of}, {boundary.charge_e:+d} e, ions "
             f"displaced by {boundary.displaced_A:.2f} A"
+        )
+    if film := structure.provenance.get("film"):
+        typer.echo(
+            f"each film: {film['formula_units']:.1f} formula units with Li "
+            f"{film['li_per_formula_unit']:.2f}; it becomes glass when it is melted and quenched"
         )
     typer.echo("shortest " + ", ".join(f"{k} {v:.2f}" for k, v in gate.shortest_A.items()) + " A")
     if structure.ledger:

@@ -12,6 +12,7 @@ from gbopt.crystal.neighbours import wrap
 from gbopt.errors import ConfigError
 from gbopt.geometry.assemble import MARGIN_A, assemble, finished, place_all
 from gbopt.geometry.composition import Contents, change_composition
+from gbopt.geometry.film import with_film
 from gbopt.geometry.gate import check
 from gbopt.geometry.mobile import Host
 from gbopt.geometry.overlap import Framework, disorder, push_apart, remove_units
@@ -52,9 +53,13 @@ def build_bicrystal(spec: GBSpec, lattice_A: float, crystal: Crystal | None = No
     slabs = fill_slabs(crystal, box.sizes, draw, lattice_A)
     framework, sites = assemble(crystal, slabs, box.offsets_A, rng)
     contents = _with_cores(framework, sites, box, rng)
-    if spec.composition != Composition():
+    area_A2 = box.regions.area_nm2 * 100
+    composition, film = with_film(spec, crystal, area_A2, lattice_A)
+    if film:
+        record["film"] = film
+    if composition != Composition() or film:
         contents, record["composition"] = change_composition(
-            spec.composition, contents, sites, box.regions, rng
+            composition, contents, sites, box.regions, rng, neutral_cores=bool(film)
         )
     if spec.orderings > 1 and crystal.mobile is not None:
         ions = contents.framework

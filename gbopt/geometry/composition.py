@@ -55,6 +55,8 @@ def change_composition(
     sites: tuple[NDArray[np.float64], ...],
     regions: Regions,
     rng: np.random.Generator,
+    *,
+    neutral_cores: bool = False,
 ) -> tuple[Contents, dict[str, Any]]:
     """Change what a boundary holds.
 
@@ -64,6 +66,8 @@ def change_composition(
         sites: (s, 3) A for each of the crystal's kinds of mobile site.
         regions: cores and grains.
         rng: source of all choices.
+        neutral_cores: whether each core gets the lithium that makes it neutral by itself, before
+            any is shifted; without it a core keeps what lithium it was built with.
 
     Returns:
         The new contents, their crystal with the dopants among its elements, and a record of the
@@ -78,8 +82,7 @@ def change_composition(
     units = round(composition.li2o_per_nm2 * regions.area_nm2)
     shift = round(composition.li_shift_per_nm2 * regions.area_nm2)
     cores = len(regions.zones.boundaries_A)
-    wanted = regions.counts(lithium)
-    wanted += np.array([2 * units + shift] * cores + [-cores * shift])
+    wanted = regions.counts(lithium) + np.array([2 * units] * cores + [0])
     if units > 0:
         framework = _with_oxygen(framework, crystal, regions, units, rng)
     if units < 0:
@@ -88,6 +91,9 @@ def change_composition(
     doped = place_dopants(composition, crystal, framework, tetrahedral, regions, rng)
     for name, counts in doped.counts.items():
         wanted -= lithium_cost(name) * np.array(counts)
+    if neutral_cores:
+        wanted = _neutral(doped.framework, doped.crystal, regions, int(wanted.sum()))
+    wanted += np.array([shift] * cores + [-cores * shift])
     _require_enough(wanted, regions)
     positions = wrap(doped.framework.positions, regions.cell)
     host = Host(positions, doped.framework.species, regions.cell, regions.zones, 0.0)
@@ -97,6 +103,17 @@ def change_composition(
     ledger = {unit: n for unit, n in (ledger | taken).items() if n}
     changed = Contents(doped.crystal, doped.framework, lithium, ledger)
     return changed, _record(units, shift, doped.counts)
+
+
+def _neutral(
+    framework: Framework, crystal: Crystal, regions: Regions, total: int
+) -> NDArray[np.intp]:
+    """Lithium of each region, ``total`` in all, with which the cores are neutral."""
+    charges = np.array(crystal.formal_charges_e, dtype=float)[framework.species]
+    region = regions.of(framework.sites)
+    held = np.bincount(region, weights=charges, minlength=len(regions.names))
+    cores = -held[:-1].round().astype(np.intp)
+    return np.append(cores, total - cores.sum())
 
 
 def _record(units: int, shift: int, counts: dict[str, list[int]]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class Plan(NamedTuple):
     layers_A: tuple[float, float]
     """Thickness of one atomic layer of either plane; the core counts their mean."""
     core_A: float
-    """Thickness of the disordered slab on each boundary."""
+    """Thickness of the disordered slab, or of the film, on each boundary."""
     ions: int
     """Ions before any neutral unit is removed or added."""
 
@@ -59,6 +59,8 @@ def plan(spec: GBSpec, crystal: Crystal, lattice_A: float) -> Plan:
         crystal.layer_spacing_a(cuts[1].plane) * lattice_A,
     )
     core_A = spec.width_layers * sum(layers_A) / 2
+    if spec.film is not None:
+        core_A = spec.film.thickness_A
     first, second = (
         max(1, math.ceil((spec.crystal_A + core_A) / (cut.spacing_a * lattice_A) - 1e-9))
         for cut in cuts

@@ -90,6 +90,11 @@ class Bicrystal:
         return int(np.array(self.formal_charges_e)[self.species].sum())
 
     @property
+    def has_film(self) -> bool:
+        """Whether a film of glass lies on each boundary, as its specification asked for."""
+        return self.provenance.get("spec", {}).get("film") is not None
+
+    @property
     def junctions_A(self) -> tuple[tuple[float, float], ...]:
         """(y, z) of the lines along x in which the boundaries of a network meet, A."""
         return tuple((y, z) for y in self.cross_boundaries_A for z in self.boundaries_A)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from gbopt.model.orientation import (
     INDEX_MAX,
@@ -25,6 +34,8 @@ from gbopt.provenance import content_key
 
 BoundaryKind = Literal["symmetric tilt", "asymmetric tilt", "twist", "mixed"]
 DopantElement = Literal["Al", "Ga", "Ta", "Nb"]
+LEAST_CRYSTAL_A = 10.0
+"""Thinner crystal between two films that are molten would not stay crystal, A."""
 # Two decimals of an angle are enough to mean the symmetric tilt of a plane.
 _SAME_DEG = 0.005
 
@@ -72,6 +83,27 @@ class Composition(BaseModel):
         return tuple(sorted(dopants, key=lambda dopant: (dopant.element, dopant.where)))
 
 
+class Film(BaseModel):
+    """An intergranular film: glass between two grains, in the place of a disordered core.
+
+    It is built as a core of this thickness; what makes it a glass is the melt and quench of its
+    evaluation (md.anneal_temperature_K, anneal_ps, quench_ps), the grains being held.
+    """
+
+    model_config = _FROZEN
+
+    thickness_A: float = Field(ge=5, le=100, allow_inf_nan=False)
+    """Thickness of the film on each boundary, A."""
+    li_per_formula_unit: float = Field(7.0, ge=4, le=9, allow_inf_nan=False)
+    """Li per formula unit of the film, set by neutral Li2O: Li(7-2x)La3Zr2O(12-x)."""
+
+    @property
+    def label(self) -> str:
+        """Short name, such as ``glass film 20 A, Li6.5``."""
+        lithium = self.li_per_formula_unit
+        return f"glass film {self.thickness_A:g} A" + (f", Li{lithium:g}" if lithium != 7 else "")
+
+
 def dopants_label(dopants: tuple[Dopant, ...]) -> str:
     """Short name of a set of dopants, such as ``Al 0.2 core, Ta 0.5``; ``none`` without any."""
     names = [
@@ -108,6 +140,8 @@ class GBSpec(BaseModel):
     """Largest strain of either grain that may be spent on reaching the angle; 0: none."""
     width_layers: int = Field(ge=0, le=12)
     """Atomic layers on each boundary whose structure is disordered (Crystal.layer_spacing_a)."""
+    film: Film | None = None
+    """A film of glass on each boundary, in the place of those layers, which are then 0."""
     crystal_A: float = Field(gt=0, le=500)
     """Least thickness of undisturbed crystal between the two disordered slabs, in A."""
     translation: tuple[CellFraction, CellFraction] | None = None
@@ -141,6 +175,42 @@ class GBSpec(BaseModel):
                     )
                 return {**data, "misorientation_deg": round(tilt[0].degrees, 6)}
         return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_layers_with_film(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("film") is not None:
+            return {"width_layers": 0, **data}
+        return data
+
+    @model_serializer(mode="wrap")
+    def _without_absent_film(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Keys and records of boundaries without a film are as they were before there were films.
+        dumped: dict[str, Any] = handler(self)
+        if dumped.get("film", ...) is None:
+            del dumped["film"]
+        return dumped
+
+    @model_validator(mode="after")
+    def _film_alone(self) -> Self:
+        if self.film is None:
+            return self
+        if self.width_layers != 0:
+            raise ValueError(
+                f"width_layers = {self.width_layers} and a film exclude each other: leave "
+                "width_layers out, the film has its own thickness"
+            )
+        if self.crystal_A < LEAST_CRYSTAL_A:
+            raise ValueError(
+                f"crystal_A = {self.crystal_A:g} is too thin to stay crystal between two films: "
+                f"make it {LEAST_CRYSTAL_A:g} or more"
+            )
+        if self.film.li_per_formula_unit != 7 and self.composition.li2o_per_nm2 != 0:
+            raise ValueError(
+                "film.li_per_formula_unit and composition.li2o_per_nm2 both set the Li2O of the "
+                "film: give one of them"
+            )
+        return self
 
     @model_validator(mode="after")
     def _canonical(self) -> Self:
@@ -223,9 +293,10 @@ class GBSpec(BaseModel):
         changed = self.composition
         surplus = f", {changed.li2o_per_nm2:+g} Li2O/nm2" if changed.li2o_per_nm2 else ""
         dopants = f", {dopants_label(changed.dopants)}" if changed.dopants else ""
+        width = f", {self.film.label}" if self.film else f" w{self.width_layers}"
         return (
             f"{index}({digits(self.plane)})[{digits(self.axis)}] "
-            f"{angle_deg:.2f} deg{kind} w{self.width_layers}{surplus}{dopants}"
+            f"{angle_deg:.2f} deg{kind}{width}{surplus}{dopants}"
         )
 
     @property

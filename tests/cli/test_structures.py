@@ -102,3 +102,20 @@ def test_built_boundary_is_recognised_again(tmp_path):
     shown = run("inspect", out)
     assert shown.exit_code == 0, shown.output
     assert "28.07 deg" in shown.output
+
+
+def test_a_film_of_glass_is_built_and_wrong_ones_are_refused(tmp_path):
+    out = tmp_path / "film.extxyz"
+    options = ("build", "Sigma5(310)[001]", "--crystal", 12, "-o", out)
+    result = run(*options, "--film", 14, "--film-li", 6.5)
+    assert "glass film 14 A, Li6.5" in result.output
+    assert "nominal width 14.00 A" in result.output
+    assert "'Li2O': 6" in result.output
+    spec = tmp_path / "spec.toml"
+    spec.write_text("plane = [3, 1, 0]\ncrystal_A = 12\nfilm = {thickness_A = 14}\n")
+    assert "glass film 14 A  key" in run("build", "--spec", spec, "-o", out).output
+    by_angle = ("build", "--angle", 36, "--mode", "nearest", "--crystal", 10, "--film", 10)
+    assert "glass film 10 A" in run(*by_angle, "--max-ions", 3000, "-o", out).output
+    assert "exclude each other" in fails(*options, "--film", 14, "--width-layers", 2).message
+    assert "of which none is given" in fails(*options, "--film-li", 6.5).message
+    assert "--max-ions allows 1000" in fails(*options, "--film", 60, "--max-ions", 1000).message
