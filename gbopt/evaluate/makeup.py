@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from gbopt.analysis.charge import ChargeDensity
 from gbopt.analysis.composition import Composition, CompositionProfile
 from gbopt.analysis.excess import InterfacialExcess
+from gbopt.analysis.film import FilmGlass, film_flags
 from gbopt.analysis.quality import movement_flags, width_flag
 from gbopt.analysis.sites import OxygenSites
 from gbopt.analysis.slabs import Planes
@@ -67,6 +68,7 @@ class Makeup:
             lattice_A=structure.lattice_A,
             segments=segments,
         )
+        self._film = _film(structure, info, boundaries_A, segments)
         self._excess = InterfacialExcess(info, boundaries_A=boundaries_A, segments=segments)
         self._charge = ChargeDensity(info, segments=segments)
 
@@ -76,6 +78,8 @@ class Makeup:
             meter.add(frame)
         self._excess.add(frame)
         self._charge.add(frame)
+        if self._film is not None:
+            self._film.add(frame)
 
     def width(self, segments: int) -> PerBoundary:
         """Measured width of each boundary, A."""
@@ -107,6 +111,7 @@ class Makeup:
         return (
             width_flag(self.width(segments).mean, self._core_width_A),
             *movement_flags(self._width.movement(segments)),
+            *(film_flags(self._film.result(segments)) if self._film is not None else ()),
         )
 
     def composition(self, segments: int) -> CompositionProfile:
@@ -122,3 +127,23 @@ class Makeup:
             "charge_density_e_per_A3": density,
             "charge_density_err": error,
         }
+
+
+def _film(
+    structure: Bicrystal, info: TrajectoryInfo, boundaries_A: Planes, segments: int
+) -> FilmGlass | None:
+    """The meter of a film of glass, where there is one."""
+    if not structure.has_film:
+        return None
+    scale = np.linalg.inv(structure.cell) @ info.cell
+    return FilmGlass(
+        info,
+        start=structure.positions @ scale,
+        sites=structure.sites @ scale,
+        grain=structure.grain,
+        core=structure.core,
+        boundaries_A=boundaries_A,
+        width_A=structure.core_width_A,
+        lattice_A=structure.lattice_A,
+        segments=segments,
+    )
