@@ -265,7 +265,7 @@ class PairResult:
         return self.elements.index(first), self.elements.index(second)
 
     def _place_A(self, bins: float) -> float:
-        return (bins + 0.5) * self.bin_A
+        return float((bins + 0.5) * self.bin_A)
 
 
 def _mean_and_error(each: Array) -> tuple[Array, Array]:

@@ -19,6 +19,7 @@ from gbopt.geometry.compact import decode
 from gbopt.geometry.library import Record
 from gbopt.geometry.query import Condition
 from gbopt.model.bicrystal import Bicrystal
+from gbopt.report.canvas import blank
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -118,7 +119,7 @@ def gallery(archive: Archive, numbers: Sequence[int]) -> Figure:
     """Draw a side view and the boundary plane of each of some structures."""
     rows = -(-len(numbers) // _COLUMNS)
     height_in = 2.55 * rows + 0.8
-    figure = _figure(6.4 * _COLUMNS, height_in)
+    figure = blank(6.4 * _COLUMNS, height_in)
     grid = figure.add_gridspec(
         rows, _COLUMNS, wspace=0.1, hspace=0.4, left=0.03, right=0.995,
         top=1 - 0.75 / height_in, bottom=0.45 / height_in,
@@ -242,7 +243,7 @@ def _explain(figure: Figure, elements: Sequence[str]) -> None:
 
 def distributions(shown: Shown, counts: dict[str, int]) -> Figure:
     """Draw a histogram of each property by kind of boundary, and a table of its quantiles."""
-    figure = _figure(13.0, 9.5)
+    figure = blank(13.0, 9.5)
     grid = figure.add_gridspec(3, 3, height_ratios=(1, 1, 0.75), hspace=0.42, wspace=0.25,
                                left=0.06, right=0.98, top=0.9, bottom=0.03)  # fmt: skip
     kinds = [kind for kind in _KIND_COLOURS if (shown.kinds == kind).any()]
@@ -288,13 +289,3 @@ def _table(axes: Axes, shown: Shown) -> None:
     )  # fmt: skip
     table.auto_set_font_size(False)
     table.set_fontsize(10)
-
-
-def _figure(width_in: float, height_in: float) -> Figure:
-    """A figure that is drawn to a file (Agg) and needs no display."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width_in, height_in), dpi=130, facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
