@@ -3,49 +3,46 @@
 The value that won a search is a lucky draw among noisy ones. So the winner is run again with
 fresh seeds (another termination, Li ordering and velocities each, and another translation unless
 that was searched), beside a reference, and only these runs are compared. The reference is the
-conventional boundary (see ``conventional``), with a disordered core of the same width, by the
-same protocol.
+conventional boundary (see ``reference.conventional``), with a disordered core of the same width,
+by the same protocol; or, where the campaign asks for it, a film of glass between its grains.
 """
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from filelock import FileLock
 
 from gbopt.campaign.campaign import Campaign
+from gbopt.campaign.reference import (
+    ROLES,
+    Melt,
+    Role,
+    film_of,
+    melt_of,
+    require_fit,
+    specifications,
+)
 from gbopt.campaign.run import gpus_shared
 from gbopt.config import CampaignConfig
-from gbopt.crystal.known import get_crystal
 from gbopt.errors import RunFolderError
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
 from gbopt.evaluate.candidate import Job, evaluate
 from gbopt.evaluate.engines import on_its_gpu
 from gbopt.evaluate.workers import become_worker, in_workers, place
-from gbopt.geometry.catalog import Entry, catalog
 from gbopt.md.engine import EngineSettings
 from gbopt.md.run import Progress
 from gbopt.model.evaluation import Evaluation
-from gbopt.model.orientation import Miller, dot, norm2
-from gbopt.model.spec import BoundaryKind, GBSpec
 from gbopt.provenance import derive_seed
 from gbopt.store.files import write_atomic
 from gbopt.store.rundir import EVALUATION, RunFolder, read_evaluation
-
-Role = Literal["best", "reference"]
-ROLES: tuple[Role, Role] = ("best", "reference")
 
 FOLDER = "confirm"
 CONFIRMATION = "confirm.json"
 """What was found, in the run folder."""
 _CONFIRM_BRANCH = 2  # spawn key of its seeds, apart from those of the trials and of the bulk
-# High angles of cubic boundaries begin here, and cells of conventional boundaries end there.
-_HIGH_DEG, _LARGEST_A2 = 15.0, 13.0
-# Boundaries of Sigma3 are twins: coherent ones are like no other boundary.
-_LEAST_SIGMA = 5
 
 
 class Rung(NamedTuple):
@@ -55,17 +52,21 @@ class Rung(NamedTuple):
     temperature_K: float
     replica: int
     job: Job
+    melt: Melt | None = None
+    """How its film is made glass; None: it has none."""
 
     @property
     def name(self) -> str:
         """Name of its folder; the same boundary is found again after the search has gone on."""
-        return f"{self.job.spec.geometry_key}-{self.temperature_K:g}K-{self.replica}"
+        made = f"-{self.melt.key}" if self.melt else ""
+        return f"{self.job.spec.geometry_key}-{self.temperature_K:g}K-{self.replica}{made}"
 
 
 def plan(campaign: Campaign) -> list[Rung]:
     """Everything that the confirmation consists of, replica by replica.
 
     Raises:
+        ConfigError: the film that it should be held against cannot be built.
         RunFolderError: the campaign has no boundary to confirm.
     """
     best = campaign.recommendation()
@@ -76,7 +77,8 @@ def plan(campaign: Campaign) -> list[Rung]:
         )
     config = campaign.config
     rungs: list[Rung] = []
-    specs = specifications(campaign.space.spec(best.params, 0))
+    specs = specifications(campaign.space.spec(best.params, 0), film_of(config))
+    require_fit(specs["reference"], config.geometry.max_ions, campaign.space.lattice_A)
     for replica in range(config.confirm.replicas):
         for temperature_K in temperatures(config):
             for role in ROLES:
@@ -89,62 +91,9 @@ def plan(campaign: Campaign) -> list[Rung]:
                     params=best.params if role == "best" else {},
                     spec=specs[role].model_copy(update={"seed": seed}),
                 )
-                rungs.append(Rung(role, temperature_K, replica, job))
+                melt = melt_of(config) if job.spec.film else None
+                rungs.append(Rung(role, temperature_K, replica, job, melt))
     return rungs
-
-
-def specifications(best: GBSpec) -> dict[Role, GBSpec]:
-    """The best boundary, and the conventional one: undoped and of stoichiometric LLZO.
-
-    Width, crystal, gap and the choices among orderings and translations are those of the best;
-    what belongs to its own lattices, such as a translation and a strain, is not taken over.
-    """
-    own = {"axis", "plane", "misorientation_deg", "max_strain"}
-    own |= {"translation", "termination", "composition"}
-    fields = best.model_dump(exclude=own)
-    entry = conventional(best)
-    reference = GBSpec(
-        axis=entry.axis, plane=entry.plane, misorientation_deg=entry.rotation_deg, **fields
-    )
-    return {"best": best, "reference": reference}
-
-
-def conventional(best: GBSpec) -> Entry:
-    """Return the conventional boundary that a boundary is held against.
-
-    It is what a study of single boundaries would take: of the high-angle boundaries about the
-    same axis the one of the lowest coincidence index, Sigma3 excepted; of equal ones that with
-    the smallest cell. Twists are held against twists, all others against the symmetric tilt whose
-    mean plane is nearest to their own plane. About [001] these are Sigma5(310) for mean planes
-    near {100}, Sigma5(210) near {110}, and the Sigma5 twist; about [110] Sigma9(114), Sigma9(221)
-    and the Sigma9 twist; about [111] those of Sigma7. Where an axis has none with a small cell,
-    those about [001] stand in.
-    """
-    crystal = get_crystal(best.crystal)
-    kind: BoundaryKind = "twist" if best.kind == "twist" else "symmetric tilt"
-    for axis in (best.axis, (0, 0, 1)):
-        found = catalog(
-            crystal,
-            kinds=(kind,),
-            axes=(axis,),
-            range_deg=(_HIGH_DEG, 180.0),
-            max_area_a2=_LARGEST_A2,
-        )
-        if usual := [entry for entry in found if entry.sigma >= _LEAST_SIGMA]:
-            break
-    return min(usual, key=lambda e: (_away(e, best), e.sigma, e.area_a2, e.misorientation_deg))
-
-
-def _away(entry: Entry, best: GBSpec) -> float:
-    """One less the cosine of the least angle between the mean planes, or equivalents of them."""
-    one, other = (_indices(text) for text in (entry.mean_plane, best.mean_plane))
-    return round(1 - dot(one, other) / math.sqrt(norm2(one) * norm2(other)), 9)
-
-
-def _indices(mean_plane: str) -> Miller:
-    """Indices of a family, the largest first, as text says them."""
-    h, k, i = (int(x) for x in (mean_plane.split() if " " in mean_plane else mean_plane))
-    return h, k, i
 
 
 def temperatures(config: CampaignConfig) -> tuple[float, ...]:
@@ -160,6 +109,12 @@ def at_temperature(config: CampaignConfig, temperature_K: float) -> CampaignConf
     md = config.md.model_copy(update={"temperature_K": temperature_K})
     adaptive = config.adaptive.model_copy(update={"prune": False, "target_dex": 0.0})
     return config.model_copy(update={"md": md, "adaptive": adaptive})
+
+
+def settings_of(config: CampaignConfig, rung: Rung) -> CampaignConfig:
+    """The campaign as one run of the confirmation sees it."""
+    config = at_temperature(config, rung.temperature_K)
+    return rung.melt.of(config) if rung.melt else config
 
 
 def confirm(campaign: Campaign) -> list[tuple[Rung, Evaluation]]:
@@ -238,7 +193,7 @@ def _run(
         with place(Path(path) / FOLDER, config.run.workers) as slot:
             found = evaluate(
                 rung.job,
-                at_temperature(config, rung.temperature_K),
+                settings_of(config, rung),
                 bulk,
                 settings=on_its_gpu(engine, slot),
                 folder=folder,

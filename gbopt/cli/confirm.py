@@ -1,9 +1,10 @@
-"""`gbopt confirm`: the best boundary and a conventional one, run anew and compared."""
+"""`gbopt confirm`: the best boundary and a reference, run anew and compared."""
 
 from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,14 +12,30 @@ from gbopt.cli.launch import FINISHED_WITH_FAILURES, INTERRUPTED, Workers, with_
 from gbopt.cli.read import Format, FormatOption, RunDir
 from gbopt.cli.read import _print as print_rows
 
+if TYPE_CHECKING:
+    from gbopt.config import CampaignConfig
+
+_FilmA = Annotated[
+    float | None,
+    typer.Option(
+        "--film", help="Hold it against a film of glass of this thickness, A, between two grains."
+    ),
+]
+_FilmLi = Annotated[
+    float | None, typer.Option(help="Li per formula unit of the film, such as 6.5; default 7.")
+]
+
 
 def confirm(
     run_dir: RunDir,
     workers: Workers = None,
+    film: _FilmA = None,
+    film_li: _FilmLi = None,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
-    """Run the best boundary and a conventional one anew, at the temperatures to confirm at.
+    """Run the best boundary and a reference anew, at the temperatures to confirm at.
 
+    The reference is a conventional boundary or a film of glass: confirm.reference, or --film.
     Fresh seeds throughout: the improvement factor with its interval, activation energies and the
     extrapolation to 300 K come from these runs alone. Interrupt it freely: called again, it goes
     on.
@@ -32,7 +49,7 @@ def confirm(
     from gbopt.store.files import write_atomic
 
     campaign = Campaign.recover(run_dir)
-    campaign.config = with_workers(campaign.config, workers)
+    campaign.config = with_workers(_with_film(campaign.config, film, film_li), workers)
     require_room(campaign.config.run, campaign.engine(say).settings)
     try:
         with Display(campaign.folder.path, plain_to=sys.stderr):
@@ -53,3 +70,19 @@ def confirm(
         typer.echo("\n".join(["", *found.remarks(), "", *found.sentences()]))
     if any(not evaluation.status.finished for _, evaluation in results):
         raise typer.Exit(FINISHED_WITH_FAILURES)
+
+
+def _with_film(
+    config: CampaignConfig, film_A: float | None, film_li: float | None
+) -> CampaignConfig:
+    """The campaign with a film as its reference, where one is asked for."""
+    from gbopt.config import CampaignConfig
+    from gbopt.config.files import validated
+
+    given: dict[str, Any] = {"film_A": film_A, "film_li": film_li}
+    changed = {name: value for name, value in given.items() if value is not None}
+    if not changed:
+        return config
+    data = config.model_dump()
+    data["confirm"] |= {"reference": "glass film", **changed}
+    return validated(CampaignConfig, data, "the film: ", "change --film, --film-li or [confirm]")

@@ -34,6 +34,7 @@ def say(text: str) -> None:
 def print_preflight(config: CampaignConfig) -> None:
     """Print the space and the cost of a campaign."""
     from gbopt.campaign.confirm import temperatures
+    from gbopt.campaign.reference import film_of, melt_of
     from gbopt.campaign.space import GBSpace
     from gbopt.potentials.describe import describe
     from gbopt.potentials.library import get_potential
@@ -60,8 +61,11 @@ def print_preflight(config: CampaignConfig) -> None:
     )
     ladder = len(temperatures(config))
     runs = 2 * config.confirm.replicas * ladder
-    again = _hours(config, us, mean_ions, _steps(config), evaluations=runs, references=ladder)
-    typer.echo(f"confirm     {runs} runs for `gbopt confirm`, about {again:.2g} h more")
+    melt, film = melt_of(config), film_of(config)
+    steps = (_steps(config) + _steps(melt.of(config) if melt else config)) // 2
+    again = _hours(config, us, mean_ions, steps, evaluations=runs, references=ladder)
+    against = f" against a {film.label}" if film else ""
+    typer.echo(f"confirm     {runs} runs for `gbopt confirm`{against}, about {again:.2g} h more")
     for warning in _warnings(config):
         typer.echo(f"warning     {warning}")
 

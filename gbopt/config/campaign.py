@@ -84,6 +84,17 @@ class CampaignConfig(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _film_melts(self) -> Self:
+        hottest_K = max((self.md.temperature_K, *self.confirm.temperatures_K))
+        melt_K = self.confirm.melt_temperature_K
+        if self.confirm.reference == "glass film" and melt_K <= hottest_K:
+            raise ValueError(
+                f"confirm.melt_temperature_K = {melt_K:g}: a film that is run at {hottest_K:g} K "
+                "must be melted above that"
+            )
+        return self
+
     def in_search(self) -> CampaignConfig:
         """The campaign as its evaluations see it: without runs under fields kept for later."""
         if self.field.during == "search":

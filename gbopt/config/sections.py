@@ -332,6 +332,20 @@ class ConfirmConfig(Section):
     """Runs at each temperature, each with its own structure, Li ordering and velocities."""
     extrapolate_to_K: Kelvin = Field(300.0, ge=200, le=3000)
     """Temperature that the Arrhenius fits are extrapolated to, K."""
+    reference: Literal["conventional", "glass film"] = "conventional"
+    """What the best is held against. conventional: Sigma5 or the like of the same mean plane, its
+    core disordered over the width of the best. glass film: a film of LLZO glass between the grains
+    of that boundary, made by melt and quench."""
+    film_A: Angstrom = Field(20.0, ge=5, le=100)
+    """Thickness of the film, A."""
+    film_li: float = Field(7.0, ge=4, le=9)
+    """Li per formula unit of the film, by neutral Li2O: Li(7-2x)La3Zr2O(12-x)."""
+    melt_temperature_K: Kelvin = Field(4000.0, ge=1000, le=6000)
+    """Temperature at which the film is melted, the grains being held, K."""
+    melt_ps: Picoseconds = Field(20.0, gt=0, le=10000)
+    """Time at that temperature, ps; film_melted of each run says whether it was enough."""
+    quench_K_per_ps: float = Field(50.0, gt=0, le=1e5)
+    """Rate at which the film is then cooled to the temperature of the run, K/ps."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

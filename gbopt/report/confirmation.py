@@ -16,7 +16,8 @@ from gbopt.analysis.replicates import (
     seed_scatter,
 )
 from gbopt.analysis.statistics import Bound, combine, interval, propagate
-from gbopt.campaign.confirm import ROLES, Role, Rung
+from gbopt.campaign.confirm import Rung
+from gbopt.campaign.reference import ROLES, Role, film_of, melt_of
 from gbopt.config import CampaignConfig
 from gbopt.errors import AnalysisError
 from gbopt.model.evaluation import Evaluation
@@ -34,6 +35,7 @@ LADDERS = (
 CRYSTAL = ("bulk_resistivity", "conductivity of the crystal")
 _UNITS = {"ohm cm": "S/cm", "ohm cm2": "S/cm2"}
 _LEVEL = 0.95
+_GLASS = ("film_melted", "film_disordered", "film_whole")
 
 
 class Ladder(NamedTuple):
@@ -59,6 +61,8 @@ class Confirmation:
     scatter: SeedScatter | None
     """What other seeds of one geometry differ by; None where it is not known."""
     ladders: tuple[Ladder, ...]
+    better_per_area: Improvement | None = None
+    """By how much the best beats a film of glass per area; None without a film."""
 
     def rows(self) -> Rows:
         """One row for each boundary and temperature."""
@@ -99,8 +103,15 @@ class Confirmation:
             f"{quantity.label} at {self.config.md.temperature_K:g} K with "
             f"{get_potential(self.config.md.potential).name}, tracer route, "
             f"fresh seeds only ({self.resolved} runs resolved). "
-            + (self.better.sentence if self.better else f"No comparison: {self.why_not}.")
+            + (self.better.sentence if self.better else f"No comparison: {self.why_not}."),
+            self.reference,
         ]
+        if self.better_per_area is not None:
+            low, high = self.better_per_area.interval(_LEVEL)
+            found.append(
+                f"Per area the film has {self.better_per_area.factor:.3g} times the resistance of "
+                f"the best (95 % interval {low:.3g} to {high:.3g}); that grows with its thickness."
+            )
         if self.scatter is not None:
             low, high = self.scatter.interval
             found.append(
@@ -108,6 +119,27 @@ class Confirmation:
                 f"error bars (95 % interval {low:.2g} to {high:.2g})."
             )
         return found
+
+    @property
+    def reference(self) -> str:
+        """What the factor is against, in words."""
+        T, melt = self.config.md.temperature_K, melt_of(self.config)
+        group = _group(self.results, "reference", T)
+        label = f" {group[0].spec.label}" if group else ""
+        if melt is None:
+            return (
+                f"The reference is the conventional boundary{label}, its core disordered like "
+                "that of the best."
+            )
+        flags = [f for e in group for f in e.flags if f.name in _GLASS]
+        ok = sum(all(f.level == "ok" for f in e.flags if f.name in _GLASS) for e in group)
+        moved = [f.measured for f in flags if f.name == "film_melted"]
+        far = f", La and Zr having moved {min(moved):.1f} A or more" if moved else ""
+        return (
+            f"The reference is a film of LLZO glass:{label}, {melt.label}; in {ok} of "
+            f"{len(group)} runs it passed as molten, disordered and whole{far}. Its resistivity "
+            "is that over its thickness."
+        )
 
     @property
     def resolved(self) -> str:
@@ -120,6 +152,7 @@ class Confirmation:
     def as_dict(self) -> dict[str, Any]:
         """Everything, as plain JSON."""
         return {
+            "reference": self.config.confirm.reference,
             "runs": self.rows(),
             "ladders": self.ladder_rows(),
             "remarks": self.remarks(),
@@ -142,7 +175,25 @@ def summarise(config: CampaignConfig, results: Results) -> Confirmation:
         *(_ladder(results, (role,), *ladder) for role in ROLES for ladder in LADDERS),
         _ladder(results, ROLES, *CRYSTAL)._replace(of="bulk"),
     )
-    return Confirmation(config, results, better, why_not, scatter, ladders)
+    per_area = _per_area(config, results) if better and film_of(config) else None
+    return Confirmation(config, results, better, why_not, scatter, ladders, per_area)
+
+
+def _per_area(config: CampaignConfig, results: Results) -> Improvement | None:
+    """The improvement in area-specific resistance; None where it is not known."""
+    T = config.md.temperature_K
+    best, reference = (
+        [
+            log_objective(e.observables["area_specific_resistance"])
+            for e in _group(results, role, T)
+            if e.status.finished
+        ]
+        for role in ROLES
+    )
+    try:
+        return improvement(best, reference, seed_scatter([best, reference]))
+    except AnalysisError:
+        return None
 
 
 def _group(results: Results, role: Role, temperature_K: float) -> list[Evaluation]:

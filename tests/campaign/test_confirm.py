@@ -63,6 +63,54 @@ def test_a_confirmation_is_interrupted_continued_and_read_again(searched, tmp_pa
     assert len(events(run, "finished")) == 2
 
 
+def test_a_film_of_glass_is_the_reference(searched, tmp_path):
+    """Too short to melt anything, which each run and the finding say."""
+    run = tmp_path / "run"
+    shutil.copytree(searched, run)
+    resolved = run / "resolved.toml"
+    text = resolved.read_text()
+    for old, new in (
+        ("temperatures_K = [1300.0]", "temperatures_K = []"),
+        ("melt_ps = 20.0", "melt_ps = 0.04"),
+        ("quench_K_per_ps = 50.0", "quench_K_per_ps = 1e5"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    resolved.write_text(text)
+
+    done = gbopt("confirm", run, "--film", 10, "--film-li", 6, "--format", "json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert found["reference"] == "glass film"
+    row = found["runs"][1]
+    assert row["geometry"].startswith("Sigma5 ")
+    assert row["geometry"].endswith("glass film 10 A, Li6")
+    assert row["suspect"] == 2
+    assert row["ASR (ohm cm2)"]
+    assert "in 0 of 2 runs it passed as molten" in found["findings"][1]
+    films = [json.loads(f.read_text()) for f in run.glob("confirm/*/evaluation.json")]
+    films = [e for e in films if e["spec"].get("film")]
+    for e in films:
+        flags = {flag["name"]: flag["level"] for flag in e["flags"]}
+        assert flags["film_melted"] == "fail"
+        assert flags["film_whole"] == "ok"
+        assert e["conditions"]["nominal_width_A"] == 10.0
+        assert e["conditions"]["oxide_units_removed"]["Li2O"] >= 2
+        assert {"gb_resistivity", "area_specific_resistance", "li_enrichment_ratio",
+                "o_vacancy_fraction", "boundary_width"} <= set(e["observables"])  # fmt: skip
+
+    # The best is not run again against the conventional boundary, and that is as it was.
+    before = records(run)
+    done = gbopt("confirm", run)
+    assert "2 of 4 runs to do" in done.stderr
+    assert before.items() <= records(run).items()
+    assert "The reference is the conventional boundary Sigma5 (" in done.stdout
+
+    refused = gbopt("confirm", run, "--film", 60)
+    assert refused.returncode == 1
+    assert "ions, geometry.max_ions allows 1400" in refused.stderr
+
+
 def test_nothing_to_confirm_is_said(tiny, tmp_path):
     from gbopt.campaign.campaign import Campaign
     from gbopt.config import load_campaign

@@ -5,6 +5,7 @@ import pytest
 from gbopt.campaign.confirm import Rung
 from gbopt.evaluate.candidate import Job
 from gbopt.model.observables import Estimate
+from gbopt.model.spec import GBSpec
 from gbopt.report.confirmation import _conductance, summarise
 from tests.report.factory import config, estimate, finished
 
@@ -65,3 +66,28 @@ def test_the_bound_of_a_conductance_is_that_of_the_resistance_upside_down(bound,
 def test_a_resistance_lost_in_noise_bounds_the_conductance_from_below():
     lost = Estimate(value=1e-8, std_err=3e-8, unit="ohm cm2", n_eff=5, method="")
     assert _conductance([lost, lost]).bound == "lower"
+
+
+def test_the_finding_says_what_the_factor_is_against():
+    runs = results((1.0, 1.02, 0.98), (1.3, 1.34, 1.32))
+    plain = summarise(config(), runs)
+    assert "The reference is the conventional boundary Sigma17 (530)" in plain.sentences()[1]
+    assert plain.better_per_area is None
+    flags = {"film_melted": "ok", "film_disordered": "ok", "film_whole": "ok"}
+    film = {"thickness_A": 20.0, "li_per_formula_unit": 6.5}
+    made = []
+    for r, e in runs:
+        if r.role == "best":
+            made.append((r, e))
+            continue
+        spec = GBSpec(plane=(3, 1, 0), film=film, crystal_A=14.0, seed=r.replica)
+        levels = flags if r.replica else flags | {"film_melted": "fail"}
+        more = finished(r.replica, flags=levels).flags
+        made.append((r, e.model_copy(update={"spec": spec, "flags": more})))
+    found = summarise(config(confirm={"reference": "glass film"}), made)
+    said = found.sentences()
+    assert "has 2.09 times the resistance" in said[0]
+    assert "film of LLZO glass: Sigma5 (310)[001] 36.87 deg, glass film 20 A, Li6.5" in said[1]
+    assert "in 2 of 3 runs it passed as molten, disordered and whole" in said[1]
+    assert said[2].startswith("Per area the film has ")
+    assert found.as_dict()["reference"] == "glass film"
