@@ -14,6 +14,7 @@ from gbopt.cli import (
     build,
     catalog,
     confirm,
+    disorder,
     doctor,
     generate,
     insight,
@@ -23,6 +24,7 @@ from gbopt.cli import (
     observe,
     read,
     regress,
+    sites,
 )
 from gbopt.errors import EnvironmentProblem, GboptError
 
@@ -56,6 +58,7 @@ def _options(
 
 
 _RUNNING, _LOOKING, _MAKING = "Run a campaign", "Look at a campaign", "Structures and set-up"
+_DISORDER = "Far from equilibrium"
 
 app.command(rich_help_panel=_RUNNING)(launch.check)
 app.command(rich_help_panel=_RUNNING)(launch.run)
@@ -70,6 +73,9 @@ app.command(rich_help_panel=_LOOKING)(regress.regress)
 app.command(rich_help_panel=_LOOKING)(read.report)
 app.command(rich_help_panel=_LOOKING)(read.dashboard)
 app.command(rich_help_panel=_LOOKING)(analyze.analyze)
+app.command(rich_help_panel=_LOOKING)(sites.sites)
+app.command(rich_help_panel=_DISORDER)(disorder.strain)
+app.command(rich_help_panel=_DISORDER)(disorder.quench)
 app.command(rich_help_panel=_MAKING)(catalog.catalog)
 app.command(rich_help_panel=_MAKING)(build.build)
 app.command(rich_help_panel=_MAKING)(network.network)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -195,8 +196,19 @@ def _require_elements(potential: Potential, elements: tuple[str, ...]) -> None:
         )
 
 
-def schema() -> None:
-    """Print the JSON schema of a campaign file: every field with its unit, range and default."""
-    from gbopt.config import CampaignConfig
+class FileKind(StrEnum):
+    """A kind of file that gbopt reads its settings from."""
 
-    typer.echo(json.dumps(CampaignConfig.model_json_schema(), indent=1))
+    CAMPAIGN = "campaign"
+    STUDY = "study"
+
+
+def schema(
+    kind: Annotated[FileKind, typer.Option(help="The kind of file.")] = FileKind.CAMPAIGN,
+) -> None:
+    """Print the JSON schema of a campaign or study file: every field, its unit and default."""
+    from gbopt.config import CampaignConfig
+    from gbopt.config.study import StudyConfig
+
+    model = StudyConfig if kind is FileKind.STUDY else CampaignConfig
+    typer.echo(json.dumps(model.model_json_schema(), indent=1))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
-from gbopt.config import CampaignConfig
+from gbopt.config import CampaignConfig, MDConfig
+from gbopt.config.sections import RunConfig
 from gbopt.errors import EnvironmentProblem, GeometryError
 from gbopt.geometry.repeat import repeated
 from gbopt.md.engine import EngineSettings
@@ -17,7 +19,19 @@ from gbopt.model.bicrystal import Bicrystal
 from gbopt.potentials.library import get_potential
 
 
-def choose_engine(config: CampaignConfig, say: Callable[[str], None] = lambda _: None) -> Choice:
+class WithEngine(Protocol):
+    """What an engine is chosen by: a campaign, or two sections like its own."""
+
+    @property
+    def md(self) -> MDConfig:
+        """Potential, time step and cut-offs."""
+
+    @property
+    def run(self) -> RunConfig:
+        """The machine."""
+
+
+def choose_engine(config: WithEngine, say: Callable[[str], None] = lambda _: None) -> Choice:
     """The engine of a campaign on this machine, and why.
 
     Args:
@@ -46,7 +60,7 @@ def pin(settings: EngineSettings) -> dict[str, str | int | float]:
 
 
 def pinned_engine(
-    config: CampaignConfig, pinned: dict[str, str | int | float], say: Callable[[str], None]
+    config: WithEngine, pinned: dict[str, str | int | float], say: Callable[[str], None]
 ) -> Choice:
     """The engine that a campaign was begun with, on what this machine has for it.
 

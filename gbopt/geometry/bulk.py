@@ -69,3 +69,9 @@ def _conventional(crystal: Crystal, cells: int, lattice_A: float) -> Slab:
         tuple(spread(mixture.positions) for mixture in crystal.mixed),
         tuple(spread(kind.positions) for kind in crystal.mobile_sites),
     )
+
+
+def mobile_sites(crystal: Crystal, cells: int, lattice_A: float) -> NDArray[np.float64]:
+    """All sites of the mobile ion in a block of conventional cells, (s, 3) A, full or not."""
+    slab = _conventional(crystal, cells, lattice_A)
+    return wrap(np.concatenate(slab.mobile), crystal.shape_a * lattice_A * cells)

@@ -1,0 +1,187 @@
+"""`gbopt strain` and `gbopt quench`: LLZO far from equilibrium."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gbopt.cli.launch import FINISHED_WITH_FAILURES, INTERRUPTED, Workers
+from gbopt.cli.read import Format, FormatOption
+from gbopt.cli.read import _print as print_rows
+
+if TYPE_CHECKING:
+    from gbopt.config.study import StudyConfig
+    from gbopt.disorder.setup import Setup
+    from gbopt.disorder.systems import Kind
+    from gbopt.md.select import Choice
+
+StudyFile = Annotated[Path, typer.Argument(help="Study file (TOML).", metavar="FILE")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Folder of the study (default: runs/NAME)."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print systems and cost, and run nothing.")]
+_POLL_S, _PROGRESS_EVERY_S = 1.0, 60.0
+
+
+def strain(
+    file: StudyFile,
+    out: Out = None,
+    workers: Workers = None,
+    dry_run: DryRun = False,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Measure Li diffusion in strained crystals: volumes, Li contents, temperatures, potentials.
+
+    Interrupt it freely: called again, it goes on. Tables and figures go into the folder.
+    """
+    _part(file, "crystal", out, workers, dry_run=dry_run, fmt=fmt)
+
+
+def quench(
+    file: StudyFile,
+    out: Out = None,
+    workers: Workers = None,
+    dry_run: DryRun = False,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Melt and quench glasses, and measure Li diffusion in them under one or more potentials.
+
+    Interrupt it freely: called again, it goes on. Tables and figures go into the folder.
+    """
+    _part(file, "glass", out, workers, dry_run=dry_run, fmt=fmt)
+
+
+def _part(
+    file: Path, kind: Kind, out: Path | None, workers: int | None, *, dry_run: bool, fmt: Format
+) -> None:
+    from gbopt.cli.preflight import say
+    from gbopt.config.study import parse_study, read_study
+    from gbopt.disorder.study import require_whole, run_part, start
+    from gbopt.disorder.systems import systems
+    from gbopt.errors import ConfigError
+    from gbopt.md.placement import require_room
+    from gbopt.report.disorder import draw_run, write_study
+    from gbopt.report.disorder_tables import printed_rows
+
+    text = read_study(file)
+    config = parse_study(text, str(file), file.parent)
+    if workers is not None:
+        changed = config.run.model_copy(update={"workers": workers})
+        config = config.model_copy(update={"run": changed})
+    if not systems(config, kind):
+        section = "crystals" if kind == "crystal" else "glasses"
+        other = "quench" if kind == "crystal" else "strain"
+        raise ConfigError(f"{file} has no [[{section}]]", hint=f"add some, or call `gbopt {other}`")
+    require_whole(config, kind)
+    if dry_run:
+        _print_cost(config, kind, _engines(config, kind))
+        return
+    folder = out or Path("runs") / config.name
+    setup, choices = start(folder, config, text, kind, say)
+    for choice in choices.values():
+        require_room(config.run, choice.settings)
+    _print_cost(setup.config, kind, choices)
+    command = "strain" if kind == "crystal" else "quench"
+    words = ["gbopt", command, str(file), "--out", str(folder)]
+    again = f"goes on, after an interruption, with: {shlex.join(words)}"
+    say(again)
+    try:
+        with _followed(setup):
+            made, done = run_part(
+                setup, kind, draw_run, lambda _: say("a worker process was killed")
+            )
+    except KeyboardInterrupt:
+        say(f"\ninterrupted: every finished run is kept, a started one goes on; {again}")
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        results, paths = write_study(setup)
+    print_rows(printed_rows(results), fmt)
+    if fmt is Format.TABLE:
+        remarks = [f"{r.label}: {remark}" for r in results for remark in r.remarks]
+        typer.echo("\n".join(["", *remarks, *(f"wrote {path}" for path in paths)]))
+    failures = [record.failure for record in made] + [record.failure for record in done]
+    if any(failures):
+        raise typer.Exit(FINISHED_WITH_FAILURES)
+
+
+def _engines(config: StudyConfig, kind: Kind) -> dict[str, Choice]:
+    from gbopt.cli.preflight import say
+    from gbopt.disorder.setup import choose_engines
+    from gbopt.disorder.study import needed
+
+    return choose_engines(config, sorted(needed(config, kind)), None, say)
+
+
+def _print_cost(config: StudyConfig, kind: Kind, choices: dict[str, Choice]) -> None:
+    """Say on stderr what is to be run, and how long that takes here."""
+    from gbopt.cli.preflight import say
+    from gbopt.disorder.study import costs, speed
+    from gbopt.disorder.systems import systems
+    from gbopt.potentials.library import get_potential
+
+    say(f"study       {config.name}: {config.question}")
+    found = systems(config, kind)
+    temperatures = ", ".join(f"{T:g}" for T in config.dynamics.temperatures_K)
+    say(f"systems     {len(found)}, each at {temperatures} K, {config.dynamics.replicas} of each")
+    for system in found:
+        say(f"            {system.label}")
+    total = 0.0
+    for cost in costs(config, kind):
+        choice = choices[cost.potential]
+        potential = get_potential(config.potentials[cost.potential])
+        us = speed(config, cost.potential, choice)
+        hours = cost.ion_steps * us * 1e-6 / 3600
+        total += hours
+        say(f"potential   {cost.potential} = {potential.name}; {choice.why}")
+        say(
+            f"            {cost.runs} runs, {cost.ion_steps:.3g} ion steps at {us:.3g} us: "
+            f"{hours:.2g} h of one place; frames {cost.gigabytes:.2g} GB"
+        )
+    say(
+        f"cost        about {total / config.run.workers:.2g} h with {config.run.workers} runs at "
+        "once, each as fast as one alone; what is done already is not run again"
+    )
+
+
+@contextmanager
+def _followed(setup: Setup) -> Iterator[None]:
+    """Print what the runs report, a plain line each, until the context ends."""
+    stop = threading.Event()
+    thread = threading.Thread(target=_follow, args=(setup, stop), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _follow(setup: Setup, stop: threading.Event) -> None:
+    import time
+
+    from gbopt.disorder.setup import TRACE, progress_of
+    from gbopt.store.files import read_lines
+
+    trace = setup.folder / TRACE
+    seen, spoken = len(read_lines(trace)), time.monotonic()
+    while True:
+        last = stop.wait(_POLL_S)
+        events = read_lines(trace)
+        for event in events[seen:]:
+            result = f": {event['result']}" if "result" in event else " started"
+            typer.echo(f"{event['time_utc'][11:19]} {event['name']}{result}", err=True)
+            spoken = time.monotonic()
+        seen = len(events)
+        if last:
+            return
+        if time.monotonic() - spoken > _PROGRESS_EVERY_S:
+            spoken = time.monotonic()
+            for line in progress_of(setup.folder):
+                typer.echo(f"  {line}", err=True)
