@@ -26,6 +26,8 @@ RADII_A = {LA: 1.16, ZR: 0.72, O: 1.38, AL: 0.39, GA: 0.47, TA: 0.64, NB: 0.64}
 with 4 cations. R. D. Shannon, Acta Cryst. A32, 751 (1976)."""
 FREE_VOXEL_A = 0.25
 _QUERY_BATCH = 500_000
+# Hardly a place in LLZO is farther from a site; where one is, images are sought farther out.
+_REACH_A = 4.0
 
 
 class VisitedVolumes(NamedTuple):
@@ -91,17 +93,30 @@ def _clouds(
     positions = paths.li.reshape(-1, 3)[order].astype(np.float64)
     share = positions @ inverse - (sites @ inverse)[site]
     away = (share - np.rint(share)) @ cell
-    cloud, source = with_images(sites, cell, _reach_A(sites, cell))
-    nearest = source[cKDTree(cloud).query(wrap(positions, cell), workers=-1)[1]]
-    own = nearest == site
+    own = nearest_site(positions, sites, cell) == site
     return site[own], away[own]
 
 
-def _reach_A(sites: NDArray[np.float64], cell: NDArray[np.float64]) -> float:
-    """A distance within which every place of the cell has a site, or an image of one."""
-    # The box around the cell reaches so far; few sites in a small cell, and it is the diagonal.
-    diagonal = float(np.linalg.norm(np.abs(cell).sum(axis=0)))
-    return min(diagonal, 8.0) if len(sites) > 8 else diagonal
+def nearest_site(
+    positions: NDArray[np.float64], sites: NDArray[np.float64], cell: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    """(m,) site nearest to each position, (m, 3) A, over the periodic images of the sites.
+
+    Args:
+        positions: (m, 3) A, wrapped or not.
+        sites: (n, 3) A, wrapped into the cell.
+        cell: (3, 3) A, rows are cell vectors.
+    """
+    places = wrap(positions, cell)
+    margin_A = _REACH_A
+    while True:
+        cloud, source = with_images(sites, cell, margin_A)
+        away, which = cKDTree(cloud).query(places, workers=-1)
+        farthest = float(away.max(initial=0.0))
+        if farthest <= margin_A:  # else an image beyond the margin may be nearer
+            nearest: NDArray[np.intp] = source[which]
+            return nearest
+        margin_A = farthest
 
 
 def hull_volume_A3(points: NDArray[np.float64]) -> float:
@@ -138,12 +153,11 @@ def free_volumes(
         _fill(free, centres, RADII_A[kind], cell)
     voxel_A3 = abs(float(np.linalg.det(cell))) / free.size
     counts = np.zeros(len(sites))
-    cloud, source = with_images(sites, cell, _reach_A(sites, cell))
-    tree, places = cKDTree(cloud), np.flatnonzero(free)
+    places = np.flatnonzero(free)
     for first in range(0, len(places), _QUERY_BATCH):
         voxel = np.column_stack(np.unravel_index(places[first : first + _QUERY_BATCH], free.shape))
-        _, nearest = tree.query((voxel + 0.5) / shape @ cell, workers=-1)
-        counts += np.bincount(source[nearest], minlength=len(sites))
+        nearest = nearest_site((voxel + 0.5) / shape @ cell, sites, cell)
+        counts += np.bincount(nearest, minlength=len(sites))
     return FreeVolumes(counts * voxel_A3, np.sqrt(counts) * voxel_A3, len(places) / free.size)
 
 
