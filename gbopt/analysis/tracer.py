@@ -60,8 +60,9 @@ def tracer_diffusion(
     for frame in drift_corrected(trajectory):
         displacement.add(frame)
     curve = displacement.result()
-    segment_ps = info.n_frames * info.frame_interval_ps / segments
-    lag = _lag(curve, lag_ps, segment_ps / (LAGS_PER_SEGMENT + 0.1))
+    # In whole frames, with some left over for the rounding of longer strides.
+    longest = int((info.n_frames // segments - 1) / (LAGS_PER_SEGMENT + 0.2))
+    lag = _lag(curve, lag_ps, longest * info.frame_interval_ps)
     transport = LiTransport(info, lag_ps=lag, segments=segments, bin_A=info.length_A)
     for frame in drift_corrected(open_frames()):
         transport.add(frame)

@@ -148,6 +148,8 @@ class DynamicsConfig(Section):
 
     @model_validator(mode="after")
     def _long_enough(self) -> Self:
+        if not self.timestep_ps <= self.frame_ps <= self.lag_ps:
+            raise ValueError("frame_ps must lie between timestep_ps and lag_ps")
         least = self.segments * (LAGS_PER_SEGMENT * self.lag_ps + 2 * self.frame_ps)
         lengths = {"": self.production_ps}
         lengths |= {f"lengths.{name}.": own.production_ps for name, own in self.lengths.items()}
@@ -158,8 +160,6 @@ class DynamicsConfig(Section):
                     f"{LAGS_PER_SEGMENT} lags of {self.lag_ps:g} ps and two frames need "
                     f"{least:g} ps: lengthen it or shorten lag_ps"
                 )
-        if not self.timestep_ps <= self.frame_ps <= self.lag_ps:
-            raise ValueError("frame_ps must lie between timestep_ps and lag_ps")
         if len({f"{T:g}" for T in self.temperatures_K}) != len(self.temperatures_K):
             raise ValueError("temperatures_K: each temperature once")
         return self

@@ -1,0 +1,74 @@
+"""A crystal, a glass at rest and a melt are told apart by their cations."""
+
+import numpy as np
+import pytest
+
+from gbopt.analysis.framework import Framework
+from gbopt.crystal.llzo import cubic_sites
+from gbopt.errors import AnalysisError
+from gbopt.model.bicrystal import LI
+from gbopt.model.trajectory import TrajectoryInfo
+
+A = 13.0
+SITES = cubic_sites()
+POSITIONS, SPECIES = SITES.framework * A, SITES.species
+
+
+def measured(frames, species=SPECIES, sites=POSITIONS):
+    info = TrajectoryInfo(
+        species=species,
+        cell=np.eye(3) * A,
+        frame_interval_ps=0.1,
+        n_frames=len(frames),
+        temperature_K=1000.0,
+    )
+    framework = Framework(info, sites)
+    for frame in frames:
+        framework.add(frame)
+    return framework.result()
+
+
+def vibrating(rng, where, count=100):
+    return [where + rng.normal(0, 0.15, where.shape) for _ in range(count)]
+
+
+def test_a_crystal_that_vibrates_stays_one_wherever_it_has_been_shifted_to():
+    found = measured(vibrating(np.random.default_rng(0), POSITIONS + np.array([0.4, -0.2, 0.7])))
+    assert found.displaced_share == 0
+    assert not found.amorphous
+    assert not found.molten(A)
+    assert found.rms_La_A < 0.15  # of means over ten frames
+
+
+def test_displaced_cations_are_counted_and_oxygen_is_not():
+    rng = np.random.default_rng(1)
+    moved = POSITIONS.copy()
+    cations = np.flatnonzero(SPECIES != 3)
+    moved[cations[:8]] += [1.5, 0, 0]
+    moved[SPECIES == 3] += rng.normal(0, 2, (96, 3))
+    found = measured(vibrating(rng, moved))
+    assert found.displaced_share == pytest.approx(8 / 40)
+    assert found.amorphous
+
+
+def test_a_melt_has_gone_farther_than_to_the_next_site():
+    rng = np.random.default_rng(2)
+    path = POSITIONS + np.cumsum(rng.normal(0, 0.35, (100, *POSITIONS.shape)), axis=0)
+    found = measured(list(path))
+    # Of means over the first and the last tenth, 90 steps apart.
+    assert found.rms_Zr_A == pytest.approx(0.35 * np.sqrt(3 * (90 - 10 / 3)), rel=0.2)
+    assert found.molten(A)
+    assert found.amorphous
+
+
+def test_a_framework_of_which_one_cation_rests_has_not_melted():
+    rng = np.random.default_rng(3)
+    path = np.repeat(POSITIONS[None], 100, axis=0)
+    lanthanum = SPECIES == 1
+    path[:, lanthanum] += np.cumsum(rng.normal(0, 0.6, (100, lanthanum.sum(), 3)), axis=0)
+    assert not measured(list(path)).molten(A)
+
+
+def test_a_trajectory_without_cations_is_refused():
+    with pytest.raises(AnalysisError, match="no La or no Zr"):
+        measured([np.zeros((4, 3))], np.full(4, LI, dtype=np.int8), np.zeros((4, 3)))

@@ -1,0 +1,134 @@
+"""A study through the command line: crystals, a real melt and quench, tables, Ctrl-C, resume."""
+
+import csv
+import json
+import os
+import signal
+
+import pytest
+
+from tests.campaign.harness import gbopt, start, wait_for
+
+from .studies import written
+
+FOLLOWED = (
+    ("[network]\ntemperatures_K = []", '[network]\ntime_ps = "1 ps"\ntemperatures_K = [1400]'),
+    ("[vibration]\ntemperatures_K = []", '[vibration]\ntime_ps = "1 ps"\ntemperatures_K = [1400]'),
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A study whose two parts have been run."""
+    home = tmp_path_factory.mktemp("study")
+    file = home / "tiny.toml"
+    file.write_text(written(*FOLLOWED))
+    for part in ("strain", "quench"):
+        done = gbopt(part, file, "--out", home / "run", "--workers", 2)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return home
+
+
+def table(folder, name):
+    with (folder / "run" / "tables" / f"{name}.csv").open(encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_tables_state_volume_density_composition_and_provenance(folder):
+    rows = table(folder, "runs")
+    assert len(rows) == 6
+    for row in rows:
+        assert float(row["volume_per_unit_A3"]) > 0
+        assert 4 < float(row["density_g_cm3"]) < 6
+        assert row["stoichiometry"] == "Li7La3Zr2O12"
+        assert row["engine"].startswith("LAMMPS")
+        assert float(row["D_cm2_s_std_err"]) > 0
+        assert row["potential"].startswith("llzo-buckingham")
+
+
+def test_the_glass_melted_and_its_dynamics_was_run_with_both_potentials(folder):
+    (glass,) = table(folder, "glasses")
+    assert glass["molten"] == "True"
+    assert float(glass["displaced_share"]) > 0.5
+    crossed = table(folder, "cross")
+    assert [row["what"] for row in crossed] == ["D", "D", "dynamics"]
+    assert crossed[2]["run_with"] == "c / d"
+
+
+def test_site_network_pairs_and_vibrations_come_with_the_runs(folder):
+    runs = list((folder / "run" / "runs").glob("c-LLZO-100*1400K*"))
+    assert len(runs) == 1
+    for name in ("network/sites.csv", "network/li_density.png", "pairs.csv", "spectrum.csv"):
+        assert (runs[0] / name).stat().st_size > 500
+    record = json.loads((runs[0] / "result.json").read_text())
+    assert record["network"]["sites_per_formula_unit"] > 6
+    for name in ("pairs", "vibrations", "arrhenius", "diffusivity_density", "activation_density"):
+        assert (folder / "run" / "figures" / f"{name}.svg").exists()
+    assert not list((folder / "run").rglob("*.f32"))  # frames are large, and were not asked for
+
+
+def test_what_is_done_is_not_done_again(folder):
+    before = table(folder, "runs")
+    done = gbopt("strain", folder / "tiny.toml", "--out", folder / "run", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)) == 3
+    assert table(folder, "runs") == before
+    assert "started" not in done.stderr
+
+
+def test_a_dry_run_prints_the_cost_and_makes_nothing(tmp_path):
+    file = tmp_path / "tiny.toml"
+    file.write_text(written())
+    done = gbopt("quench", file, "--dry-run", "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert "cost " in done.stderr
+    assert "3 runs" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_wrong_file_is_refused_in_one_sentence(tmp_path):
+    file = tmp_path / "tiny.toml"
+    file.write_text(written(("volume = [1.0]", "volume = [9]")))
+    done = gbopt("strain", file, "--out", tmp_path / "run")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "volume" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_part_that_the_file_does_not_have_is_refused(tmp_path):
+    file = tmp_path / "tiny.toml"
+    text = written()
+    begin, end = text.index("[[glasses]]"), text.index("[melt]")
+    file.write_text(text[:begin] + text[end:])
+    done = gbopt("quench", file)
+    assert done.returncode == 1
+    assert "has no [[glasses]]" in done.stderr
+
+
+def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path):
+    file, out = tmp_path / "tiny.toml", tmp_path / "run"
+    file.write_text(written())
+    process = start("strain", file, "--out", out)
+    wait_for(lambda: list(out.glob("runs/*/production.f32")), process)
+    os.killpg(process.pid, signal.SIGINT)
+    text = process.communicate(timeout=60)[0]
+    assert process.returncode == 130, text
+    assert "interrupted" in text
+    assert "Traceback" not in text
+    done = gbopt("strain", file, "--out", out)
+    assert done.returncode == 0, done.stderr
+    with (out / "tables" / "runs.csv").open(encoding="utf-8") as handle:
+        assert len(list(csv.DictReader(handle))) == 2
+
+
+def test_a_crystal_that_does_not_melt_is_no_glass(tmp_path):
+    file, out = tmp_path / "tiny.toml", tmp_path / "run"
+    begin, end = (written().index(part) for part in ("[melt.loosen.c]", "[dynamics]"))
+    file.write_text(written()[:begin] + written()[end:])
+    done = gbopt("quench", file, "--out", out)
+    assert done.returncode == 4, done.stderr
+    assert "did not melt" in done.stderr
+    (record,) = out.glob("glasses/*/result.json")
+    assert json.loads(record.read_text())["failure"]["hint"].startswith("raise melt.temperature_K")
