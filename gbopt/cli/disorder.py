@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gbopt.disorder.setup import Setup
     from gbopt.disorder.systems import Kind
     from gbopt.md.select import Choice
+    from gbopt.report.disorder_tables import SystemResult
 
 StudyFile = Annotated[Path, typer.Argument(help="Study file (TOML).", metavar="FILE")]
 Out = Annotated[
@@ -62,24 +63,11 @@ def _part(
     file: Path, kind: Kind, out: Path | None, workers: int | None, *, dry_run: bool, fmt: Format
 ) -> None:
     from gbopt.cli.preflight import say
-    from gbopt.config.study import parse_study, read_study
-    from gbopt.disorder.study import require_whole, run_part, start
-    from gbopt.disorder.systems import systems
-    from gbopt.errors import ConfigError
+    from gbopt.disorder.study import run_part, start
     from gbopt.md.placement import require_room
     from gbopt.report.disorder import draw_run, write_study
-    from gbopt.report.disorder_tables import printed_rows
 
-    text = read_study(file)
-    config = parse_study(text, str(file), file.parent)
-    if workers is not None:
-        changed = config.run.model_copy(update={"workers": workers})
-        config = config.model_copy(update={"run": changed})
-    if not systems(config, kind):
-        section = "crystals" if kind == "crystal" else "glasses"
-        other = "quench" if kind == "crystal" else "strain"
-        raise ConfigError(f"{file} has no [[{section}]]", hint=f"add some, or call `gbopt {other}`")
-    require_whole(config, kind)
+    text, config = _read(file, kind, workers)
     if dry_run:
         _print_cost(config, kind, _engines(config, kind))
         return
@@ -88,8 +76,7 @@ def _part(
     for choice in choices.values():
         require_room(config.run, choice.settings)
     _print_cost(setup.config, kind, choices)
-    command = "strain" if kind == "crystal" else "quench"
-    words = ["gbopt", command, str(file), "--out", str(folder)]
+    words = ["gbopt", "strain" if kind == "crystal" else "quench", str(file), "--out", str(folder)]
     again = f"goes on, after an interruption, with: {shlex.join(words)}"
     say(again)
     try:
@@ -102,13 +89,45 @@ def _part(
         raise typer.Exit(INTERRUPTED) from None
     finally:
         results, paths = write_study(setup)
-    print_rows(printed_rows(results), fmt)
-    if fmt is Format.TABLE:
-        remarks = [f"{r.label}: {remark}" for r in results for remark in r.remarks]
-        typer.echo("\n".join(["", *remarks, *(f"wrote {path}" for path in paths)]))
+    _print_results(setup, results, paths, fmt)
     failures = [record.failure for record in made] + [record.failure for record in done]
     if any(failures):
         raise typer.Exit(FINISHED_WITH_FAILURES)
+
+
+def _read(file: Path, kind: Kind, workers: int | None) -> tuple[str, StudyConfig]:
+    """The text of a study file, and what it asks for; refused where there is nothing to run."""
+    from gbopt.config.study import parse_study, read_study
+    from gbopt.disorder.study import require_whole
+    from gbopt.disorder.systems import systems
+    from gbopt.errors import ConfigError
+
+    text = read_study(file)
+    config = parse_study(text, str(file), file.parent)
+    if workers is not None:
+        changed = config.run.model_copy(update={"workers": workers})
+        config = config.model_copy(update={"run": changed})
+    if not systems(config, kind):
+        section = "crystals" if kind == "crystal" else "glasses"
+        other = "quench" if kind == "crystal" else "strain"
+        raise ConfigError(f"{file} has no [[{section}]]", hint=f"add some, or call `gbopt {other}`")
+    require_whole(config, kind)
+    return text, config
+
+
+def _print_results(
+    setup: Setup, results: list[SystemResult], paths: list[Path], fmt: Format
+) -> None:
+    from gbopt.report.disorder_tables import cross_rows, printed_cross_rows, printed_rows
+
+    print_rows(printed_rows(results), fmt)
+    if fmt is not Format.TABLE:
+        return
+    if crossed := printed_cross_rows(cross_rows(setup.config, results)):
+        typer.echo()
+        print_rows(crossed, fmt)
+    remarks = [f"{r.label}: {remark}" for r in results for remark in r.remarks]
+    typer.echo("\n".join(["", *remarks, *(f"wrote {path}" for path in paths)]))
 
 
 def _engines(config: StudyConfig, kind: Kind) -> dict[str, Choice]:

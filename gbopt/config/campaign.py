@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gbopt.config.files import parse_toml, read_toml
+from gbopt.config.files import parse_toml, read_toml, toml_data
 from gbopt.config.potential_file import is_potential_file, potential_identity
 from gbopt.config.sections import (
     FIELD_FRAMES,
@@ -24,6 +24,7 @@ from gbopt.config.sections import (
     SearchConfig,
     Section,
 )
+from gbopt.errors import ConfigError
 from gbopt.provenance import content_key
 
 CONFIG_VERSION: Literal[1] = 1
@@ -163,6 +164,11 @@ def parse_campaign(text: str, source: str, folder: Path = Path()) -> CampaignCon
     Raises:
         ConfigError: the text is not TOML, or a field cannot be used.
     """
+    if {"crystals", "glasses"} & set(toml_data(text, source)):
+        raise ConfigError(
+            f"{source} is a study file, not a campaign file",
+            hint="run it with `gbopt strain` or `gbopt quench`; --dry-run prints what it costs",
+        )
     config = parse_toml(
         CampaignConfig,
         text,

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gbopt.config.files import parse_toml, read_toml
+from gbopt.config.files import parse_toml, read_toml, toml_data
 from gbopt.config.potential_file import is_potential_file
 from gbopt.config.sections import (
     LAGS_PER_SEGMENT,
@@ -23,6 +23,7 @@ from gbopt.config.sections import (
     RunConfig,
     Section,
 )
+from gbopt.errors import ConfigError
 
 STUDY_VERSION: Literal[1] = 1
 
@@ -299,6 +300,11 @@ def parse_study(text: str, source: str, folder: Path = Path()) -> StudyConfig:
     Raises:
         ConfigError: the text is not TOML, or a field cannot be used.
     """
+    if {"geometry", "search"} & set(toml_data(text, source)):
+        raise ConfigError(
+            f"{source} is a campaign file, not a study file",
+            hint="run it with `gbopt run`; campaigns/disorder has study files",
+        )
     config = parse_toml(
         StudyConfig,
         text,

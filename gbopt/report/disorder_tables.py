@@ -11,7 +11,7 @@ from gbopt.analysis.statistics import combine, propagate
 from gbopt.config.study import StudyConfig
 from gbopt.disorder.records import Cell, GlassRecord, RunRecord
 from gbopt.errors import AnalysisError
-from gbopt.model.observables import Estimate
+from gbopt.model.observables import Estimate, format_with_error
 
 Rows = list[dict[str, Any]]
 
@@ -193,7 +193,7 @@ def cross_rows(config: StudyConfig, results: Sequence[SystemResult]) -> Rows:
     """
     T, volume = config.cross.temperature_K, config.cross.volume
     found = {
-        (r.first.made_with, r.first.run_with, r.cell.stoichiometry): r.D_cm2_s[T]
+        (r.first.made_with, r.first.run_with, r.cell.stoichiometry): r
         for r in results
         if r.first.kind == "glass" and math.isclose(r.first.volume, volume) and T in r.D_cm2_s
     }
@@ -203,12 +203,13 @@ def cross_rows(config: StudyConfig, results: Sequence[SystemResult]) -> Rows:
             "made_with": maker,
             "run_with": runner,
             "stoichiometry": composition,
-            "temperature_K": T,
+            "density_g_cm3": round(result.cell.density_g_cm3, 5),
             "volume": volume,
-            **_columns("value", D),
-            "unit": D.unit,
+            "temperature_K": T,
+            **_columns("value", result.D_cm2_s[T]),
+            "unit": result.D_cm2_s[T].unit,
         }
-        for (maker, runner, composition), D in found.items()
+        for (maker, runner, composition), result in found.items()
     ]
     keys = list(found)
     for index, one in enumerate(keys):
@@ -217,37 +218,54 @@ def cross_rows(config: StudyConfig, results: Sequence[SystemResult]) -> Rows:
             same_dynamics = one[1] == other[1] and one[2] == other[2]
             if same_structure or same_dynamics:
                 what = "dynamics" if same_structure else "structure"
-                rows.append(_ratio_row(what, one, other, found, (T, volume)))
+                rows.append(_ratio_row(what, (one, other), (found[one], found[other]), T))
     return rows
 
 
 def _ratio_row(
     what: str,
-    one: tuple[str, str, str],
-    other: tuple[str, str, str],
-    found: dict[tuple[str, str, str], Estimate],
-    at: tuple[float, float],
+    names: tuple[tuple[str, str, str], tuple[str, str, str]],
+    results: tuple[SystemResult, SystemResult],
+    temperature_K: float,
 ) -> dict[str, Any]:
-    above, below = found[one], found[other]
+    (maker, runner, composition), (other_maker, other_runner, _) = names
+    above, below = (result.D_cm2_s[temperature_K] for result in results)
     value = above.value / below.value
     ratio = propagate(
         value,
         [(1 / below.value, above), (-value / below.value, below)],
         unit="",
         method="ratio of tracer diffusivities",
-        # Of two bounds, or a bound below, nothing can be said; a bound above bounds the ratio.
         bound="lower" if below.bound and not above.bound else "upper" if above.bound else None,
     )
     return {
         "what": what,
-        "made_with": one[0] if what == "dynamics" else f"{one[0]} / {other[0]}",
-        "run_with": f"{one[1]} / {other[1]}" if what == "dynamics" else one[1],
-        "stoichiometry": one[2],
-        "temperature_K": at[0],
-        "volume": at[1],
+        "made_with": maker if what == "dynamics" else f"{maker} / {other_maker}",
+        "run_with": f"{runner} / {other_runner}" if what == "dynamics" else runner,
+        "stoichiometry": composition,
+        "density_g_cm3": round(results[0].cell.density_g_cm3, 5),
+        "volume": results[0].first.volume,
+        "temperature_K": temperature_K,
         **_columns("value", ratio),
         "unit": "both D are bounds" if above.bound and below.bound else "",
     }
+
+
+def printed_cross_rows(rows: Rows) -> Rows:
+    """The crossed table for reading: numbers rounded to their errors."""
+    return [
+        {
+            "what": row["what"],
+            "structure of": row["made_with"],
+            "dynamics of": row["run_with"],
+            "composition": row["stoichiometry"],
+            "T K": f"{row['temperature_K']:g}",
+            "value": {"upper": "<= ", "lower": ">= ", "": ""}[row["value_bound"]]
+            + format_with_error(row["value"], row["value_std_err"]),
+            "unit": row["unit"],
+        }
+        for row in rows
+    ]
 
 
 def glass_rows(records: Sequence[GlassRecord]) -> Rows:
@@ -280,7 +298,9 @@ def printed_rows(results: Sequence[SystemResult]) -> Rows:
     for result in results:
         row: dict[str, Any] = {
             "system": result.label,
+            "A3/f.u.": f"{result.cell.volume_per_unit_A3:.1f}",
             "g/cm3": f"{result.cell.density_g_cm3:.3f}",
+            "composition": result.cell.stoichiometry,
             "charge e": result.cell.charge_e,
         }
         for T in temperatures:

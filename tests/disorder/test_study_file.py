@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gbopt.config import parse_campaign
 from gbopt.config.study import parse_study
 from gbopt.disorder.study import costs, needed, require_whole
 from gbopt.disorder.systems import glasses, runs, systems
@@ -35,6 +36,13 @@ def test_what_cannot_be_run_is_refused(old, new, message):
         study((old, new))
     assert message in refused.value.message
     assert "\n" not in refused.value.message
+
+
+def test_a_file_of_the_other_kind_is_known():
+    with pytest.raises(ConfigError, match="is a study file, not a campaign file"):
+        parse_campaign(written(), "study.toml")
+    with pytest.raises(ConfigError, match="is a campaign file, not a study file"):
+        parse_study('name = "x"\n[geometry]\n', "campaign.toml")
 
 
 def test_a_study_of_nothing_is_refused():
