@@ -30,6 +30,6 @@ def insight(
     if fmt is Format.JSON:
         typer.echo(json.dumps(found.as_dict(), indent=1, ensure_ascii=False))
         return
-    print_rows(next_rows(found), fmt)
+    print_rows(next_rows(found.upcoming), fmt)
     if fmt is Format.TABLE:
         typer.echo("\n" + "\n".join(model_notes(found)))

@@ -24,8 +24,35 @@ class Format(StrEnum):
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
 
 
-def status(run_dir: RunDir, fmt: FormatOption = Format.TABLE) -> None:
-    """Say where a campaign stands: progress, best so far, what runs now."""
+def status(
+    run_dir: RunDir,
+    fmt: FormatOption = Format.TABLE,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", "-w", help="Go on until the campaign stops, or Ctrl-C."),
+    ] = False,
+    interval_s: Annotated[
+        float | None,
+        typer.Option(
+            "--interval",
+            min=0.1,
+            help="Time between two looks, s (default: 2 on a terminal, 60 in a pipe).",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Say where a campaign stands: progress, best so far, what runs now.
+
+    With --watch a terminal is drawn anew; a pipe gets a plain line each time, or with
+    --format json an object in a line.
+    """
+    if watch:
+        from gbopt.cli.watch import watch as follow
+
+        if fmt is Format.CSV:
+            raise typer.BadParameter("--watch prints a table or json", param_hint="--format")
+        follow(run_dir, interval_s, as_json=fmt is Format.JSON)
+        return
     from gbopt.campaign.view import CampaignView
     from gbopt.report.tables import status_rows
 

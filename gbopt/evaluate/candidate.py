@@ -187,6 +187,7 @@ def _run(
             quenched.append(frame)
             notes.segments += 1
             notes.ending = meters.ending(bulk, notes.segments, job.best)
+            meters.tell(folder)
             return notes.ending is None
 
         trajectory = run.trajectory(go_on)

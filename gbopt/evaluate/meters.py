@@ -37,7 +37,7 @@ from gbopt.evaluate.routes import (
     field_route,
 )
 from gbopt.model.bicrystal import ELEMENTS, ON_ZR_SITES, SPECIES, Bicrystal
-from gbopt.model.evaluation import Ending, QualityFlag
+from gbopt.model.evaluation import SO_FAR, Ending, QualityFlag
 from gbopt.model.observables import Estimate
 from gbopt.model.trajectory import TrajectoryInfo
 
@@ -75,6 +75,7 @@ class Meters:
         self._at_rest = ChargeProfile(info, acting) if config.field.fields_V_A else None
         self._divider: VoltageDivider | None = None
         self._segments = analysis.segments
+        self._so_far: Estimate | None = None
 
     def add(self, frame: NDArray[np.float64]) -> None:
         """Take the next frame, (n, 3) A, free of drift."""
@@ -101,9 +102,15 @@ class Meters:
         }
         whole = boundary_observables(profile, bulk.transport, **where).cell
         timed = over_time(profile, bulk.transport, **where)
-        return ending(
-            log_objective(whole[name]), log_objective(timed[name]), self._config.adaptive, best
-        )
+        self._so_far = log_objective(whole[name])
+        return ending(self._so_far, log_objective(timed[name]), self._config.adaptive, best)
+
+    def tell(self, folder: Path) -> None:
+        """Write log10 of the objective as of the last question; nothing before it has an error."""
+        if self._so_far is not None:
+            temporary = folder / f".{SO_FAR}.tmp"
+            temporary.write_text(self._so_far.model_dump_json() + "\n", encoding="utf-8")
+            temporary.replace(folder / SO_FAR)
 
     def result(self, bulk: BulkReference, stages: Sequence[FieldStage], segments: int) -> Measured:
         """Turn the sums into estimates and flags.

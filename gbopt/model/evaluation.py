@@ -12,6 +12,8 @@ from gbopt.model.spec import GBSpec
 from gbopt.provenance import Provenance
 
 SCHEMA_VERSION: Literal[1] = 1
+SO_FAR = "estimate.json"
+"""File in the folder of a trial in production: its objective so far, for those who watch."""
 
 
 class Status(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,12 +76,8 @@ def insights(view: CampaignView, count: int) -> Insights:
         count: how many boundaries to propose next.
     """
     space, history, settings, belief = view.space, view.history, view.search, view.belief
-    upcoming: list[Next] = []
     judged: Calibration | None = None
     pairs: list[Interaction] = []
-    if belief is not None:
-        seed = view.config.seed
-        upcoming = what_next(space, history, settings, seed=seed, count=count, belief=belief)
     try:
         judged = calibration(space, history, settings)
         pairs = interactions(space, history, settings)
@@ -88,7 +85,7 @@ def insights(view: CampaignView, count: int) -> Insights:
         pass  # said by `model_notes`: a young campaign is no error
     return Insights(
         tuple(course(history, settings, belief)),
-        tuple(upcoming),
+        upcoming(view, count),
         judged,
         tuple(pairs),
         belief.trials if belief else (),
@@ -101,7 +98,18 @@ def insights(view: CampaignView, count: int) -> Insights:
     )
 
 
-def next_rows(found: Insights) -> Rows:
+def upcoming(view: CampaignView, count: int) -> tuple[Next, ...]:
+    """Return the boundaries worth an evaluation, the most first; none before there is a model."""
+    if view.belief is None:
+        return ()
+    seed = view.config.seed
+    found = what_next(
+        view.space, view.history, view.search, seed=seed, count=count, belief=view.belief
+    )
+    return tuple(found)
+
+
+def next_rows(boundaries: Sequence[Next]) -> Rows:
     """One row for each boundary worth an evaluation."""
     return [
         {
@@ -113,7 +121,7 @@ def next_rows(found: Insights) -> Rows:
             "chance": round(n.chance, 2),
             "ions": None if n.cost is None else round(n.cost),
         }
-        for n in found.upcoming
+        for n in boundaries
     ]
 
 

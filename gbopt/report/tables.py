@@ -9,7 +9,6 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 from gbopt.analysis.statistics import interval as confidence_interval
@@ -17,6 +16,7 @@ from gbopt.campaign.view import CampaignView
 from gbopt.model.evaluation import Evaluation, Failure
 from gbopt.model.observables import QUANTITIES, Estimate, format_with_error
 from gbopt.report.boundaries import recommended
+from gbopt.report.live import running, seconds
 from gbopt.report.verdict import verdict
 
 __all__ = [
@@ -72,9 +72,9 @@ def status_rows(view: CampaignView) -> Rows:
         "evaluations": _progress(view),
         "since improvement": f"{view.since_improvement} of {search.patience} (patience)",
         "bulk reference": _bulk(view),
-        "best so far": _best(view),
+        "best so far": best_text(view),
     }
-    items |= {f"trial {report['trial']}": _running(report) for report in view.running}
+    items |= {f"trial {r.trial}": r.text for r in running(view.config, view.running)}
     return [{"item": item, "value": value} for item, value in items.items()]
 
 
@@ -94,7 +94,8 @@ def _bulk(view: CampaignView) -> str:
     )
 
 
-def _best(view: CampaignView) -> str:
+def best_text(view: CampaignView) -> str:
+    """Name the recommended boundary with what is expected of it."""
     best, group = view.recommendation, recommended(view)
     if best is None or group is None:
         return "none yet"
@@ -103,11 +104,6 @@ def _best(view: CampaignView) -> str:
         f"{group.label}: expected log10({quantity.label} / {quantity.unit}) "
         f"{format_with_error(best.mean, best.std_dev)}, trials {group.trials}"
     )
-
-
-def _running(report: dict[str, Any]) -> str:
-    percent = 100 * report["step"] / max(1, report["steps"])
-    return f"{report['label']}: {report['stage']} {percent:.0f} %"
 
 
 def trace_rows(view: CampaignView) -> Rows:
@@ -129,15 +125,9 @@ def _trace_row(evaluation: Evaluation) -> dict[str, Any]:
         "OVC": number(observables.get("o_vacancy_fraction")),
         "width_A": number(observables.get("boundary_width")),
         "ions": conditions.n_ions if conditions else None,
-        "minutes": _minutes(evaluation),
+        "minutes": round(seconds(evaluation) / 60, 1),
         "flags": flag_names(evaluation),
     }
-
-
-def _minutes(evaluation: Evaluation) -> float:
-    start, end = evaluation.provenance.started_utc, evaluation.provenance.finished_utc
-    elapsed = datetime.fromisoformat(end) - datetime.fromisoformat(start)
-    return round(elapsed.total_seconds() / 60, 1)
 
 
 def failure_rows(view: CampaignView) -> Rows:
@@ -256,7 +246,7 @@ def _condition_rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
 def _origin(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     provenance = evaluation.provenance
     yield _row("MD steps", evaluation.md_steps)
-    yield _row("minutes", _minutes(evaluation))
+    yield _row("minutes", round(seconds(evaluation) / 60, 1))
     for name in ("gbopt_version", "engine", "potential_key", "settings_key", "seed"):
         yield _row(name.replace("_", " "), getattr(provenance, name))
     yield _row("finished", provenance.finished_utc)

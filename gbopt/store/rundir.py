@@ -30,7 +30,7 @@ from gbopt.config import (
     to_toml,
 )
 from gbopt.errors import RunFolderError
-from gbopt.model.evaluation import Evaluation
+from gbopt.model.evaluation import SO_FAR, Evaluation
 from gbopt.store.files import append_line, read_lines, write_atomic
 
 FORMAT = 1
@@ -180,7 +180,9 @@ class RunFolder:
         for folder in sorted(self.path.glob("trials/*")):
             report = folder / PROGRESS
             if report.exists() and not (folder / EVALUATION).exists():
-                reports += [line for line in read_lines(report) if line.keys() >= _PROGRESS_KEYS]
+                lines = [line for line in read_lines(report) if line.keys() >= _PROGRESS_KEYS]
+                so_far = {"estimate": read_lines(folder / SO_FAR)}
+                reports += [line | so_far for line in lines]
         return reports
 
     @contextmanager
@@ -302,15 +304,22 @@ class ProgressFile:
         self._file = folder / PROGRESS
         self._fixed = fixed
         self._last = 0.0
+        self._stage, self._began_s, self._from_step = "", 0.0, 0
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / SO_FAR).unlink(missing_ok=True)  # of a run that was interrupted
 
     def write(self, stage: str, step: int, steps: int) -> None:
-        """Report a stage and the steps done in it."""
+        """Report a stage and the steps done in it; their speed is that since its first report."""
         now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._began_s, self._from_step = stage, now, step
         if now - self._last < self._INTERVAL_S:
             return
         self._last = now
         record = {**self._fixed, "stage": stage, "step": step, "steps": steps}
+        if now > self._began_s and step > self._from_step:
+            speed = (step - self._from_step) / (now - self._began_s)
+            record["steps_per_s"] = float(f"{speed:.4g}")
         temporary = self._file.with_suffix(".tmp")
         temporary.write_text(json.dumps(record) + "\n", encoding="utf-8")
         temporary.replace(self._file)
