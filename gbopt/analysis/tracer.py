@@ -25,17 +25,23 @@ from gbopt.units import A2_PS_TO_CM2_S
 
 FEW_HOPS = 50
 """With fewer hops in the whole run a diffusivity is an upper bound."""
+STEADY = 0.7
+"""D at a lag that is below this part of D at half the lag is still falling: an upper bound. Ions in
+a cage whose relaxation time is 0.6 of the lag reach 0.33, diffusing ones 1, whatever they hop."""
 
 
 class TracerDiffusion(NamedTuple):
     """How Li diffuses in a cell."""
 
     D_cm2_s: Estimate
-    """Mean over the three axes; an upper bound where hops are fewer than ``FEW_HOPS``."""
+    """Mean over the three axes; an upper bound where hops are fewer than ``FEW_HOPS``, or where D
+    still falls with the lag."""
     lag_ps: float
     """The lag t."""
     exponent: float
     """log2 of M(2t)/M(t): 1 for diffusion, 0 for ions that only rattle."""
+    steadiness: float
+    """D at the lag over D at half of it, from the MSD of the whole run: 1 for diffusion."""
     hops_per_ion: float
     """6 D over HOP_A^2 times the length of the run."""
     curve: MSDCurve
@@ -71,11 +77,21 @@ def tracer_diffusion(
     n_li = profile.n_li
     per_D = 6 / A2_PS_TO_CM2_S * segments * profile.segment_ps / HOP_A**2
     hops = max(0.0, D.value) * per_D
+    steadiness = _steadiness(curve, profile.lag_ps)
     if hops * n_li < FEW_HOPS:
         # What so few hops leave room for; the scatter of the run stands as its error.
         most = max(D.value, FEW_HOPS / n_li / per_D)
         D = D.model_copy(update={"value": most, "bound": "upper"})
-    return TracerDiffusion(D, profile.lag_ps, profile.msd_exponent(), hops, curve)
+    elif steadiness < STEADY:
+        D = D.model_copy(update={"bound": "upper"})
+    return TracerDiffusion(D, profile.lag_ps, profile.msd_exponent(), steadiness, hops, curve)
+
+
+def _steadiness(curve: MSDCurve, lag_ps: float) -> float:
+    """[M(2t) - M(t)]/t over the same at half the lag."""
+    lags = np.array([0.5, 1.0, 2.0]) * lag_ps
+    half, one, two = np.interp(lags, curve.lag_ps, curve.msd_A2.sum(axis=1))
+    return float((two - one) / 2 / (one - half)) if one > half else 0.0
 
 
 def _lag(curve: MSDCurve, least_ps: float, longest_ps: float) -> float:

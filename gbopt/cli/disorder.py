@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gbopt.cli.launch import FINISHED_WITH_FAILURES, INTERRUPTED, Workers
+from gbopt.cli.launch import FINISHED_WITH_FAILURES, Workers
 from gbopt.cli.read import Format, FormatOption
 from gbopt.cli.read import _print as print_rows
 
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from gbopt.md.select import Choice
     from gbopt.report.disorder_tables import SystemResult
 
-StudyFile = Annotated[Path, typer.Argument(help="Study file (TOML).", metavar="FILE")]
+StudyFile = Annotated[
+    Path, typer.Argument(help="Study file (TOML), or the folder of a study.", metavar="FILE")
+]
 Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="Folder of the study (default: runs/NAME)."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print systems and cost, and run nothing.")]
+INTERRUPTED = 130
 _POLL_S, _PROGRESS_EVERY_S = 1.0, 60.0
 
 
@@ -62,48 +65,39 @@ def quench(
 def _part(
     file: Path, kind: Kind, out: Path | None, workers: int | None, *, dry_run: bool, fmt: Format
 ) -> None:
-    from gbopt.cli.preflight import say
-    from gbopt.disorder.study import run_part, start
-    from gbopt.md.placement import require_room
-    from gbopt.report.disorder import draw_run, write_study
+    from gbopt.disorder.setup import Setup
+    from gbopt.disorder.study import exclusive, keep_files, pending
+    from gbopt.report.disorder import write_study
 
-    text, config = _read(file, kind, workers)
+    text, config, folder = _read(file, kind, workers)
+    folder = out or folder or Path("runs") / config.name
     if dry_run:
-        _print_cost(config, kind, _engines(config, kind))
+        _print_cost(config, kind, _engines(config, kind, None))
         return
-    folder = out or Path("runs") / config.name
-    setup, choices = start(folder, config, text, kind, say)
-    for choice in choices.values():
-        require_room(config.run, choice.settings)
-    _print_cost(setup.config, kind, choices)
-    words = ["gbopt", "strain" if kind == "crystal" else "quench", str(file), "--out", str(folder)]
-    again = f"goes on, after an interruption, with: {shlex.join(words)}"
-    say(again)
-    try:
-        with _followed(setup):
-            made, done = run_part(
-                setup, kind, draw_run, lambda _: say("a worker process was killed")
-            )
-    except KeyboardInterrupt:
-        say(f"\ninterrupted: every finished run is kept, a started one goes on; {again}")
-        raise typer.Exit(INTERRUPTED) from None
-    finally:
+    with exclusive(folder):
+        config = keep_files(folder, config, text)
+        setup = Setup(config, folder, {})
+        if pending(setup, kind):
+            choices = _engines(config, kind, folder)
+            engines = {label: choice.settings for label, choice in choices.items()}
+            setup = Setup(config, folder, engines)
+            _print_cost(config, kind, choices)
+            _go(setup, kind, file)
         results, paths = write_study(setup)
     _print_results(setup, results, paths, fmt)
-    failures = [record.failure for record in made] + [record.failure for record in done]
-    if any(failures):
-        raise typer.Exit(FINISHED_WITH_FAILURES)
 
 
-def _read(file: Path, kind: Kind, workers: int | None) -> tuple[str, StudyConfig]:
-    """The text of a study file, and what it asks for; refused where there is nothing to run."""
+def _read(file: Path, kind: Kind, workers: int | None) -> tuple[str, StudyConfig, Path | None]:
+    """The text of a study file, what it asks for, and its folder where that was given instead."""
     from gbopt.config.study import parse_study, read_study
-    from gbopt.disorder.study import require_whole
+    from gbopt.disorder.study import RESOLVED, STUDY, require_whole
     from gbopt.disorder.systems import systems
     from gbopt.errors import ConfigError
 
-    text = read_study(file)
-    config = parse_study(text, str(file), file.parent)
+    folder = file if file.is_dir() else None
+    source = file / RESOLVED if folder else file
+    config = parse_study(read_study(source), str(source), source.parent)
+    text = read_study(folder / STUDY if folder else file)
     if workers is not None:
         changed = config.run.model_copy(update={"workers": workers})
         config = config.model_copy(update={"run": changed})
@@ -112,30 +106,66 @@ def _read(file: Path, kind: Kind, workers: int | None) -> tuple[str, StudyConfig
         other = "quench" if kind == "crystal" else "strain"
         raise ConfigError(f"{file} has no [[{section}]]", hint=f"add some, or call `gbopt {other}`")
     require_whole(config, kind)
-    return text, config
+    return text, config, folder
+
+
+def _go(setup: Setup, kind: Kind, file: Path) -> None:
+    """Run what is left of a part, and keep the tables up to date whatever ends it."""
+    from gbopt.cli.preflight import say
+    from gbopt.disorder.study import run_part
+    from gbopt.md import stopping
+    from gbopt.md.placement import require_room
+    from gbopt.report.disorder import draw_run, write_study
+
+    for settings in setup.engines.values():
+        require_room(setup.config.run, settings)
+    command = "strain" if kind == "crystal" else "quench"
+    again = shlex.join(["gbopt", command, str(file), "--out", str(setup.folder)])
+    say(f"goes on, after an interruption, with: {again}")
+    stopping.begin(setup.folder)
+    try:
+        with _followed(setup):
+            run_part(setup, kind, draw_run, lambda _: say("a worker process was killed"))
+    except KeyboardInterrupt:
+        say(f"\ninterrupted: every finished run is kept, a started one goes on with: {again}")
+        write_study(setup)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _print_results(
     setup: Setup, results: list[SystemResult], paths: list[Path], fmt: Format
 ) -> None:
-    from gbopt.report.disorder_tables import cross_rows, printed_cross_rows, printed_rows
+    """Print systems and crossed table; what failed, with the hint, on stderr."""
+    from gbopt.cli.preflight import say
+    from gbopt.disorder.study import finished
+    from gbopt.report.disorder_tables import (
+        cross_rows,
+        failures,
+        printed_cross_rows,
+        printed_rows,
+    )
 
     print_rows(printed_rows(results), fmt)
-    if fmt is not Format.TABLE:
-        return
-    if crossed := printed_cross_rows(cross_rows(setup.config, results)):
-        typer.echo()
-        print_rows(crossed, fmt)
-    remarks = [f"{r.label}: {remark}" for r in results for remark in r.remarks]
-    typer.echo("\n".join(["", *remarks, *(f"wrote {path}" for path in paths)]))
+    if fmt is Format.TABLE:
+        if crossed := printed_cross_rows(cross_rows(setup.config, results)):
+            typer.echo()
+            print_rows(crossed, fmt)
+        remarks = [f"{r.label}: {remark}" for r in results for remark in r.remarks]
+        typer.echo("\n".join(["", *remarks, *(f"wrote {path}" for path in paths)]))
+    failed = failures(*finished(setup))
+    for sentence in failed:
+        say(sentence)
+    if failed:
+        say("what failed is tried again when the command is called again")
+        raise typer.Exit(FINISHED_WITH_FAILURES)
 
 
-def _engines(config: StudyConfig, kind: Kind) -> dict[str, Choice]:
+def _engines(config: StudyConfig, kind: Kind, folder: Path | None) -> dict[str, Choice]:
     from gbopt.cli.preflight import say
     from gbopt.disorder.setup import choose_engines
     from gbopt.disorder.study import needed
 
-    return choose_engines(config, sorted(needed(config, kind)), None, say)
+    return choose_engines(config, sorted(needed(config, kind)), folder, say)
 
 
 def _print_cost(config: StudyConfig, kind: Kind, choices: dict[str, Choice]) -> None:
@@ -152,7 +182,8 @@ def _print_cost(config: StudyConfig, kind: Kind, choices: dict[str, Choice]) -> 
     for system in found:
         say(f"            {system.label}")
     total = 0.0
-    for cost in costs(config, kind):
+    engines = {label: choice.settings for label, choice in choices.items()}
+    for cost in costs(config, kind, engines):
         choice = choices[cost.potential]
         potential = get_potential(config.potentials[cost.potential])
         us = speed(config, cost.potential, choice)
@@ -202,5 +233,5 @@ def _follow(setup: Setup, stop: threading.Event) -> None:
             return
         if time.monotonic() - spoken > _PROGRESS_EVERY_S:
             spoken = time.monotonic()
-            for line in progress_of(setup.folder):
+            for line in progress_of(setup):
                 typer.echo(f"  {line}", err=True)

@@ -6,7 +6,7 @@ The defaults are the protocol of Grieder et al., J. Phys. Chem. C 128, 8560 (202
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -26,6 +26,9 @@ from gbopt.config.sections import (
 from gbopt.errors import ConfigError
 
 STUDY_VERSION: Literal[1] = 1
+_FULL = 7.0
+"""Li per formula unit of stoichiometric LLZO."""
+_COMPARED_VOLUME = 1.12
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]{0,23}$")]
 Volume = Annotated[float, Field(ge=0.5, le=2.0)]
@@ -151,19 +154,33 @@ class DynamicsConfig(Section):
     def _long_enough(self) -> Self:
         if not self.timestep_ps <= self.frame_ps <= self.lag_ps:
             raise ValueError("frame_ps must lie between timestep_ps and lag_ps")
-        least = self.segments * (LAGS_PER_SEGMENT * self.lag_ps + 2 * self.frame_ps)
+        # A little more than three lags: long lags are counted in strides of frames.
+        least = self.segments * (1.07 * LAGS_PER_SEGMENT * self.lag_ps + 5 * self.frame_ps)
         lengths = {"": self.production_ps}
         lengths |= {f"lengths.{name}.": own.production_ps for name, own in self.lengths.items()}
         for name, production_ps in lengths.items():
             if production_ps < least * 0.999:
                 raise ValueError(
                     f"{name}production_ps = {production_ps:g}: {self.segments} segments of "
-                    f"{LAGS_PER_SEGMENT} lags of {self.lag_ps:g} ps and two frames need "
+                    f"{LAGS_PER_SEGMENT} lags of {self.lag_ps:g} ps and some frames need "
                     f"{least:g} ps: lengthen it or shorten lag_ps"
                 )
         if len({f"{T:g}" for T in self.temperatures_K}) != len(self.temperatures_K):
             raise ValueError("temperatures_K: each temperature once")
         return self
+
+
+Followed = TypeVar("Followed", bound=Section)
+_LEAST_FRAMES = 50
+
+
+def _require_frames(section: Followed, time_ps: float, frame_ps: float) -> Followed:
+    if time_ps < _LEAST_FRAMES * frame_ps * 0.999:
+        raise ValueError(
+            f"time_ps = {time_ps:g} is less than {_LEAST_FRAMES} frames of {frame_ps:g} ps: "
+            "lengthen it or shorten frame_ps"
+        )
+    return section
 
 
 class NetworkConfig(Section):
@@ -172,9 +189,13 @@ class NetworkConfig(Section):
     temperatures_K: tuple[Temperature, ...] = (700.0, 1100.0)
     """Of [dynamics], those at which it is done; []: at none."""
     time_ps: Picoseconds = Field(100.0, gt=0, le=1e5)
-    """Length, ps."""
+    """Length, ps; 50 frames or more."""
     frame_ps: Picoseconds = Field(0.05, gt=0, le=1)
     """Time between frames, ps."""
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> Self:
+        return _require_frames(self, self.time_ps, self.frame_ps)
 
 
 class VibrationConfig(Section):
@@ -187,14 +208,18 @@ class VibrationConfig(Section):
     frame_ps: Picoseconds = Field(0.005, gt=0, le=0.02)
     """Time between frames, ps; 5 fs resolve up to 100 THz."""
 
+    @model_validator(mode="after")
+    def _long_enough(self) -> Self:
+        return _require_frames(self, self.time_ps, self.frame_ps)
+
 
 class CrossConfig(Section):
     """[cross]: the table of structures made by one potential and run with another."""
 
-    temperature_K: Temperature = 700.0
-    """Temperature of [dynamics] that is compared, K."""
-    volume: Volume = 1.12
-    """Volume of [[glasses]] that is compared."""
+    temperature_K: Temperature | None = None
+    """Temperature of [dynamics] that is compared, K; without it the lowest."""
+    volume: Volume | None = None
+    """Volume of [[glasses]] that is compared; without it the one nearest to 1.12."""
 
 
 class StudyConfig(Section):
@@ -241,21 +266,61 @@ class StudyConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _asked_for(self) -> Self:
+        """Refuse what names a temperature or a volume that is not run."""
+        ladder = self.dynamics.temperatures_K
+        named: list[tuple[str, tuple[float, ...]]] = [
+            (f"{name}.temperatures_K", section.temperatures_K)
+            for name, section in (("network", self.network), ("vibration", self.vibration))
+            if "temperatures_K" in section.model_fields_set
+        ]
+        if self.cross.temperature_K is not None:
+            named.append(("cross.temperature_K", (self.cross.temperature_K,)))
+        for field, temperatures in named:
+            for T in temperatures:
+                if T not in ladder:
+                    raise ValueError(
+                        f"{field}: {T:g} K is none of dynamics.temperatures_K, which are "
+                        f"{', '.join(f'{each:g}' for each in ladder)}"
+                    )
+        volumes = [volume for group in self.glasses for volume in group.volume]
+        if self.cross.volume is not None and self.cross.volume not in volumes:
+            raise ValueError(
+                f"cross.volume: {self.cross.volume:g} is no volume of [[glasses]], which have "
+                f"{', '.join(f'{each:g}' for each in volumes) or 'none'}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _compensated(self) -> Self:
         for field, groups in (("crystals", self.crystals), ("glasses", self.glasses)):
             for group in groups:
-                if group.compensation == "oxygen" and max(group.li) > 7:
+                if group.compensation == "oxygen" and max(group.li) > _FULL:
                     raise ValueError(
                         f"{field}: li = {max(group.li):g} with compensation = 'oxygen': there are "
                         "no free O sites, so contents above 7 need compensation = 'none'"
                     )
+        if self.melt.li != _FULL and any(g.compensation == "oxygen" for g in self.glasses):
+            raise ValueError(
+                f"melt.li = {self.melt.li:g} with glasses of compensation = 'oxygen': Li2O is "
+                "taken out of neutral glasses only, which have melt.li = 7"
+            )
         for crystals in self.crystals:
-            if crystals.phase == "t-LLZO" and max(crystals.li) > 7:
+            if crystals.phase == "t-LLZO" and max(crystals.li) > _FULL:
                 raise ValueError(
                     f"crystals: li = {max(crystals.li):g} of t-LLZO, whose Li sites are all full "
                     "at 7: take c-LLZO"
                 )
         return self
+
+    @property
+    def crossed(self) -> tuple[float, float]:
+        """Temperature, K, and volume at which structures and dynamics are crossed."""
+        volumes = [volume for group in self.glasses for volume in group.volume]
+        nearest = min(volumes, key=lambda v: abs(v - _COMPARED_VOLUME), default=_COMPARED_VOLUME)
+        T, volume = self.cross.temperature_K, self.cross.volume
+        lowest = min(self.dynamics.temperatures_K)
+        return lowest if T is None else T, nearest if volume is None else volume
 
     def lengths(self, label: str) -> LengthsConfig:
         """How long runs with a potential are."""
@@ -286,7 +351,7 @@ def read_study(path: Path) -> str:
     Raises:
         ConfigError: it cannot be read.
     """
-    return read_toml(path, "study file", "campaigns/disorder-reduced.toml")
+    return read_toml(path, "study file", "campaigns/disorder/quick.toml")
 
 
 def parse_study(text: str, source: str, folder: Path = Path()) -> StudyConfig:

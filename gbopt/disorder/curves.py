@@ -18,7 +18,10 @@ FILES: dict[type, str] = {PairResult: "pairs.npz", SpectrumResult: "spectrum.npz
 
 def save_curves(curves: PairResult | SpectrumResult, folder: Path) -> None:
     """Write the arrays of a result into a folder."""
-    np.savez_compressed(folder / FILES[type(curves)], **asdict(curves))
+    path = folder / FILES[type(curves)]
+    temporary = path.with_name(f".{path.name}.tmp.npz")
+    np.savez_compressed(temporary, **asdict(curves))
+    temporary.replace(path)  # there whole or not at all
 
 
 def load_curves(kind: type[Curves], folder: Path) -> Curves | None:

@@ -5,17 +5,24 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbopt.disorder.frames import engine_of, record_run, remove_frames
-from gbopt.disorder.glass import free_sites, read_glass
+from gbopt.disorder.glass import failure_of, free_sites, read_glass
 from gbopt.disorder.measure import Measured, measure
 from gbopt.disorder.records import RunRecord
-from gbopt.disorder.setup import RESULT, Setup, describe, now, progress_writer
+from gbopt.disorder.setup import (
+    Setup,
+    describe,
+    now,
+    progress_writer,
+    put_aside,
+    unwritable,
+)
 from gbopt.disorder.stages import NETWORK, PRODUCTION, VIBRATION, dynamics_stages
 from gbopt.disorder.structures import crystal_cell, glass_cell
 from gbopt.disorder.systems import Glass, Run
@@ -35,6 +42,8 @@ def do_run(
 ) -> RunRecord:
     """Run a system at a temperature and measure it, or read what was found before.
 
+    A run that failed is tried again: at once where its frames are there.
+
     Trouble with this run becomes part of the record.
 
     Args:
@@ -46,22 +55,26 @@ def do_run(
     Raises:
         EnvironmentProblem: no MD is possible on this machine at all, or the disk is full.
     """
-    folder = setup.run_folder(run)
-    done = folder / RESULT
+    folder, done = setup.run_folder(run), setup.run_result(run)
     if done.exists():
-        return RunRecord.model_validate_json(done.read_text(encoding="utf-8"))
+        record = RunRecord.model_validate_json(done.read_text(encoding="utf-8"))
+        if record.failure is None:
+            return record
+        put_aside(done)
     folder.mkdir(parents=True, exist_ok=True)
     setup.note("started", name=run.name)
     started, started_utc = time.monotonic(), now()
     structure, found, failure = None, None, None
     try:
-        structure = fitted(_cell(setup, run), settings)
+        structure = fitted(_cell(setup, run, settings), settings)
         write_structure(structure, folder / "start.extxyz")
         _simulate(setup, run, structure, settings, folder)
         found = measure(setup.config, run, structure, folder)
         publish(found, folder)
     except (MDError, GeometryError, AnalysisError) as error:
-        failure = _failure(error)
+        failure = failure_of(error)
+    except OSError as error:
+        raise unwritable(folder, error) from error
     except GboptError:
         raise
     except Exception as error:  # noqa: BLE001 - recorded with its traceback, the study goes on
@@ -81,15 +94,16 @@ def do_run(
     return record
 
 
-def _cell(setup: Setup, run: Run) -> Bicrystal:
+def _cell(setup: Setup, run: Run, settings: EngineSettings) -> Bicrystal:
     """The cell of a run before it is fitted to an engine."""
     system, seed = run.system, setup.run_seed(run)
     if system.kind == "crystal":
         return crystal_cell(system, setup.config.cells, seed)
     glass = Glass(system.made_with, run.replica)
     free: NDArray[np.float64] = np.empty((0, 3))
-    if system.li > setup.config.melt.li:
-        free = free_sites(setup, glass)
+    if setup.adds_li(run):
+        maker = replace(setup.engines[glass.made_with], device=settings.device)
+        free = free_sites(setup, glass, maker)
     return glass_cell(read_glass(setup, glass), system, seed, free)
 
 
@@ -106,15 +120,6 @@ def _simulate(
         folder=folder,
         stall_s=config.run.stall_s,
         on_progress=progress_writer(folder, run.name),
-    )
-
-
-def _failure(error: MDError | GeometryError | AnalysisError) -> Failure:
-    return Failure(
-        stage=error.stage if isinstance(error, MDError) else "analysis",
-        cause=error.message,
-        hint=error.hint,
-        log_tail=error.log_tail if isinstance(error, MDError) else "",
     )
 
 
@@ -144,7 +149,9 @@ def _record(
         D_cm2_s=diffusion.D_cm2_s if diffusion else None,
         lag_ps=diffusion.lag_ps if diffusion else None,
         exponent=round(diffusion.exponent, 4) if diffusion else None,
+        steadiness=round(diffusion.steadiness, 4) if diffusion else None,
         hops_per_ion=diffusion.hops_per_ion if diffusion else None,
+        ordered_share=found.framework.ordered_share if found else None,
         displaced_share=found.framework.displaced_share if found else None,
         rms_La_A=found.framework.rms_La_A if found else None,
         rms_Zr_A=found.framework.rms_Zr_A if found else None,

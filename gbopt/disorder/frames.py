@@ -125,8 +125,8 @@ def _write(trajectory: Trajectory, folder: Path, name: str, engine: str) -> None
 
 
 def is_whole(folder: Path, name: str) -> bool:
-    """Whether a stage has all its frames."""
-    return (folder / f"{name}.json").exists()
+    """Whether a stage has all its frames, and they have not been removed since."""
+    return (folder / f"{name}.json").exists() and (folder / f"{name}.f32").exists()
 
 
 def engine_of(folder: Path, name: str) -> str:

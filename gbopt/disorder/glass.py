@@ -5,20 +5,29 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
 from gbopt.analysis.frames import drift_corrected
-from gbopt.analysis.framework import Framework, FrameworkMotion
+from gbopt.analysis.framework import NEAREST_CATIONS, Framework, FrameworkMotion
 from gbopt.analysis.li_paths import LiPaths
 from gbopt.analysis.li_sites import find_sites
 from gbopt.config.study import StudyConfig
 from gbopt.crystal.neighbours import wrap
 from gbopt.disorder.frames import engine_of, open_frames, record_run, remove_frames
 from gbopt.disorder.records import GlassRecord
-from gbopt.disorder.setup import RESULT, Setup, describe, now, progress_writer
+from gbopt.disorder.setup import (
+    RESULT,
+    Setup,
+    describe,
+    now,
+    progress_writer,
+    put_aside,
+    unwritable,
+)
 from gbopt.disorder.stages import (
     EXPLORE,
     LOOSEN,
@@ -41,69 +50,102 @@ from gbopt.provenance import make_provenance
 from gbopt.store.files import write_atomic
 
 _GLASS = "glass.npz"
-_ORDERED = 0.5
-"""A glass with more of its cations on the sites of the crystal is none."""
+
+
+class _Made(NamedTuple):
+    """A glass, and what its cations did while it was made."""
+
+    structure: Bicrystal
+    hot: FrameworkMotion
+    """During loosening or melt, whichever took them farther."""
+    quenched: FrameworkMotion
 
 
 def make_glass(setup: Setup, glass: Glass, settings: EngineSettings) -> GlassRecord:
-    """Make a glass, or read it where it has been made.
+    """Make a glass, or read it where it has been made; one that failed is tried again.
 
     Trouble with this glass (MD, a crystal that did not melt) becomes part of the record.
 
     Raises:
-        EnvironmentProblem: no MD is possible on this machine at all.
+        EnvironmentProblem: no MD is possible on this machine at all, or the disk is full.
     """
     folder = setup.glass_folder(glass)
     done = folder / RESULT
     if done.exists():
-        return GlassRecord.model_validate_json(done.read_text(encoding="utf-8"))
+        record = GlassRecord.model_validate_json(done.read_text(encoding="utf-8"))
+        if record.failure is None:
+            return record
+        put_aside(done)
     folder.mkdir(parents=True, exist_ok=True)
     setup.note("started", name=f"glass {glass.name}")
     started, started_utc = time.monotonic(), now()
-    found, made, failure = None, None, None
+    made, failure = None, None
     try:
-        made, found = _melt_and_quench(setup, glass, settings, folder)
+        made = _melt_and_quench(setup, glass, settings, folder)
     except (MDError, GeometryError, AnalysisError) as error:
-        failure = Failure(
-            stage=getattr(error, "stage", "analysis"),
-            cause=error.message,
-            hint=error.hint,
-            log_tail=getattr(error, "log_tail", ""),
-        )
-    melt = setup.config.melt
-    record = GlassRecord(
-        name=glass.name,
-        made_with=glass.made_with,
-        potential=get_potential(setup.config.potentials[glass.made_with]).name,
-        replica=glass.replica,
-        cell=describe(made) if made else None,
-        melt_K=melt.temperature_K,
-        melt_ps=melt.melt_ps,
-        rate_K_ps=melt.rate_K_ps,
-        quench_to_K=melt.quench_to_K,
-        rms_La_A=found[0].rms_La_A if found else None,
-        rms_Zr_A=found[0].rms_Zr_A if found else None,
-        molten=found is not None,
-        displaced_share=found[1].displaced_share if found else None,
-        failure=failure,
-        seconds=round(time.monotonic() - started, 1),
-        provenance=make_provenance(
-            engine=engine_of(folder, MELT) if made else settings.label,
-            engine_settings=asdict(settings),
-            potential_key=get_potential(setup.config.potentials[glass.made_with]).key,
-            settings_key=setup.glass_key(glass),
-            seed=setup.glass_seed(glass),
-            started_utc=started_utc,
-            finished_utc=now(),
-        ),
-    )
+        failure = failure_of(error)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    seconds = time.monotonic() - started
+    record = _record(setup, glass, settings, (made, failure), (seconds, started_utc))
     write_atomic(done, record.model_dump_json(indent=1))
     setup.note("finished", name=f"glass {glass.name}", result=_says(record))
-    if not setup.config.keep_trajectories:
+    if not setup.config.keep_trajectories and failure is None:
         for name in (MELT, QUENCH):
             remove_frames(folder, name)
         remove_frames(folder / LOOSEN, LOOSEN)
     return record
+
+
+def failure_of(error: MDError | GeometryError | AnalysisError) -> Failure:
+    """An error as it is kept in a record."""
+    return Failure(
+        stage=error.stage if isinstance(error, MDError) else "analysis",
+        cause=error.message,
+        hint=error.hint,
+        log_tail=error.log_tail if isinstance(error, MDError) else "",
+    )
+
+
+def _record(
+    setup: Setup,
+    glass: Glass,
+    settings: EngineSettings,
+    outcome: tuple[_Made | None, Failure | None],
+    times: tuple[float, str],
+) -> GlassRecord:
+    made, failure = outcome
+    melt = setup.config.melt
+    loosen = melt.loosen.get(glass.made_with)
+    potential = get_potential(setup.config.potentials[glass.made_with])
+    return GlassRecord(
+        name=glass.name,
+        made_with=glass.made_with,
+        potential=potential.name,
+        replica=glass.replica,
+        cell=describe(made.structure) if made else None,
+        loosened=f"{loosen.time_ps:g} ps at {loosen.temperature_K:g} K, {loosen.volume:.0%} volume"
+        if loosen
+        else "",
+        melt_K=melt.temperature_K,
+        melt_ps=melt.melt_ps,
+        rate_K_ps=melt.rate_K_ps,
+        quench_to_K=melt.quench_to_K,
+        rms_La_A=made.hot.rms_La_A if made else None,
+        rms_Zr_A=made.hot.rms_Zr_A if made else None,
+        ordered_share=made.quenched.ordered_share if made else None,
+        failure=failure,
+        seconds=round(times[0], 1),
+        provenance=make_provenance(
+            engine=engine_of(setup.glass_folder(glass), MELT) if made else settings.label,
+            engine_settings=asdict(settings),
+            potential_key=potential.key,
+            settings_key=setup.glass_key(glass),
+            seed=setup.glass_seed(glass),
+            started_utc=times[1],
+            finished_utc=now(),
+        ),
+    )
 
 
 def read_glass(setup: Setup, glass: Glass) -> Bicrystal:
@@ -124,14 +166,18 @@ def read_glass(setup: Setup, glass: Glass) -> Bicrystal:
         return replace(start, positions=stored["positions"], cell=stored["cell"])
 
 
-def free_sites(setup: Setup, glass: Glass) -> NDArray[np.float64]:
+def free_sites(setup: Setup, glass: Glass, settings: EngineSettings) -> NDArray[np.float64]:
     """Sites, (s, 3) A, that Li visits in a short run of a glass under the potential that made it.
+
+    Args:
+        setup: the study.
+        glass: which one.
+        settings: the engine of that potential.
 
     Raises:
         MDError: the run failed.
     """
-    config = setup.config
-    folder = setup.glass_folder(glass) / "explore"
+    config, folder = setup.config, setup.explore_folder(glass)
     structure = read_glass(setup, glass)
     folder.mkdir(exist_ok=True)
     with FileLock(folder / ".lock"):  # several runs may ask at once
@@ -140,7 +186,7 @@ def free_sites(setup: Setup, glass: Glass) -> NDArray[np.float64]:
             get_potential(config.potentials[glass.made_with]),
             explore_stages(config, setup.glass_seed(glass)),
             config.md(glass.made_with, config.melt.explore_K),
-            settings=setup.engines[glass.made_with],
+            settings=settings,
             folder=folder,
             stall_s=config.run.stall_s,
             on_progress=progress_writer(folder, f"sites of glass {glass.name}"),
@@ -160,14 +206,12 @@ def _crystal(config: StudyConfig, glass: Glass, seed: int) -> Bicrystal:
     return crystal_cell(start, config.cells, seed)
 
 
-def _melt_and_quench(
-    setup: Setup, glass: Glass, settings: EngineSettings, folder: Path
-) -> tuple[Bicrystal, tuple[FrameworkMotion, FrameworkMotion]]:
+def _melt_and_quench(setup: Setup, glass: Glass, settings: EngineSettings, folder: Path) -> _Made:
     config, seed = setup.config, setup.glass_seed(glass)
     crystal = fitted(_crystal(config, glass, seed), settings)
-    start, loosened = crystal, None
+    start, hot = crystal, None
     if glass.made_with in config.melt.loosen:
-        start, loosened = _loosened(setup, glass, crystal, settings, folder)
+        start, hot = _loosened(setup, glass, crystal, settings, folder)
     record_run(
         start,
         get_potential(config.potentials[glass.made_with]),
@@ -178,28 +222,45 @@ def _melt_and_quench(
         stall_s=config.run.stall_s,
         on_progress=progress_writer(folder, f"glass {glass.name}"),
     )
-    melt = _motion(folder, MELT, crystal)
-    if loosened is not None and min(loosened[1:]) > min(melt[1:]):
-        melt = loosened
-    if not melt.molten(crystal.lattice_A):
+    melt, quenched = (_motion(folder, name, crystal) for name in (MELT, QUENCH))
+    if hot is None or not hot.molten(crystal.lattice_A):
+        hot = melt
+    _require_molten(config, glass, hot, melt, crystal.lattice_A)
+    if quenched.crystalline:
         raise AnalysisError(
-            f"the crystal did not melt in {config.melt.melt_ps:g} ps at "
-            f"{config.melt.temperature_K:g} K: La moved by {melt.rms_La_A:.2f} A and Zr by "
-            f"{melt.rms_Zr_A:.2f} A (root mean square), less than to the next cation",
-            hint="raise melt.temperature_K or melt.melt_ps, or break the crystal up first by "
-            f"[melt.loosen.{glass.made_with}]",
-        )
-    quenched = _motion(folder, QUENCH, crystal)
-    if quenched.displaced_share < _ORDERED:
-        raise AnalysisError(
-            f"the melt crystallised: only {quenched.displaced_share:.0%} of La and Zr are off the "
-            "sites of the crystal",
+            f"the melt crystallised: {quenched.ordered_share:.0%} of Zr are in crystalline "
+            "surroundings after the quench",
             hint="raise melt.rate_K_ps or melt.melt_ps",
         )
     made = replace(crystal, positions=wrap(_last_frame(folder, QUENCH), crystal.cell))
     write_structure(made, folder / "glass.extxyz")
     np.savez(folder / _GLASS, positions=made.positions, cell=made.cell)
-    return made, (melt, quenched)
+    return _Made(made, hot, quenched)
+
+
+def _require_molten(
+    config: StudyConfig,
+    glass: Glass,
+    hot: FrameworkMotion,
+    melt: FrameworkMotion,
+    lattice_A: float,
+) -> None:
+    """Refuse what did not melt: ions that kept their places, or a crystal at the end of the melt.
+
+    Raises:
+        AnalysisError: it did not.
+    """
+    if hot.molten(lattice_A) and not melt.crystalline:
+        return
+    raise AnalysisError(
+        f"the crystal did not melt in {config.melt.melt_ps:g} ps at "
+        f"{config.melt.temperature_K:g} K: La moved by {hot.rms_La_A:.2f} A and Zr by "
+        f"{hot.rms_Zr_A:.2f} A (root mean square; to the next cation it is "
+        f"{NEAREST_CATIONS * lattice_A:.2f} A), {melt.ordered_share:.0%} of Zr are in crystalline "
+        "surroundings at the end",
+        hint="raise melt.temperature_K or melt.melt_ps, or break the crystal up first by "
+        f"[melt.loosen.{glass.made_with}]",
+    )
 
 
 def _loosened(
@@ -244,5 +305,5 @@ def _says(record: GlassRecord) -> str:
         return f"failed: {record.failure.cause}"
     return (
         f"melted (La moved by {record.rms_La_A:.1f} A, Zr by {record.rms_Zr_A:.1f} A), "
-        f"{record.displaced_share:.0%} of them off their sites after the quench"
+        f"{record.ordered_share:.0%} of Zr in crystalline surroundings after the quench"
     )

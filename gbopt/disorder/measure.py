@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from gbopt.analysis.frames import drift_corrected
 from gbopt.analysis.framework import (
-    AMORPHOUS_SHARE,
     NEAREST_CATIONS,
     Framework,
     FrameworkMotion,
@@ -15,23 +15,28 @@ from gbopt.analysis.framework import (
 from gbopt.analysis.li_sites import DEFAULTS as SITE_DEFAULTS
 from gbopt.analysis.pairs import PairFunctions, PairResult
 from gbopt.analysis.site_network import SiteNetwork
-from gbopt.analysis.tracer import FEW_HOPS, TracerDiffusion, tracer_diffusion
+from gbopt.analysis.tracer import FEW_HOPS, STEADY, TracerDiffusion, tracer_diffusion
 from gbopt.analysis.vibration import SpectrumResult, VibrationalSpectrum
 from gbopt.config.study import StudyConfig
 from gbopt.disorder.curves import save_curves
 from gbopt.disorder.frames import is_whole, open_frames
 from gbopt.disorder.stages import NETWORK, PRODUCTION, VIBRATION
 from gbopt.disorder.systems import Run
+from gbopt.errors import AnalysisError
 from gbopt.evaluate.known_sites import li_site_network
 from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.evaluation import QualityFlag
 from gbopt.store.files import write_atomic
 
-# Below this exponent of the MSD, ions are still on their way out of their cages.
-_DIFFUSIVE = 0.8
 _FEW_HOPS_PER_ION = 1.0
+_DEFECTS = 0.1
+_AGES_A = 1.0
+"""A glass whose cations move farther than this during production changes while it is measured."""
 _SPECTRUM_SEGMENTS = 5
 _RESOLUTION_THZ = 0.25
+
+
+Found = TypeVar("Found")
 
 
 class Measured(NamedTuple):
@@ -51,6 +56,8 @@ class Measured(NamedTuple):
 def measure(config: StudyConfig, run: Run, structure: Bicrystal, folder: Path) -> Measured:
     """Analyse the frames of a run; its curves go into the folder.
 
+    What stands beside the diffusivity (site network, pairs, vibrations) may fail without it.
+
     Args:
         config: the study.
         run: which one.
@@ -58,7 +65,7 @@ def measure(config: StudyConfig, run: Run, structure: Bicrystal, folder: Path) -
         folder: of the run.
 
     Raises:
-        AnalysisError: the frames do not give what is asked for.
+        AnalysisError: the frames do not give a diffusivity.
     """
     dynamics = config.dynamics
     diffusion = tracer_diffusion(
@@ -67,13 +74,28 @@ def measure(config: StudyConfig, run: Run, structure: Bicrystal, folder: Path) -
     _write_msd(diffusion, folder)
     followed = is_whole(folder, NETWORK)
     motion, pairs = _framework(structure, folder, with_pairs=followed)
-    network = li_site_network(open_frames(folder, NETWORK), SITE_DEFAULTS) if followed else None
-    spectrum = _spectrum(folder) if is_whole(folder, VIBRATION) else None
+    failed: list[QualityFlag] = []
+    network = _tried("network", lambda: _network(folder), failed) if followed else None
+    vibrated = is_whole(folder, VIBRATION)
+    spectrum = _tried("spectrum", lambda: _spectrum(folder), failed) if vibrated else None
     for curves in (pairs, spectrum):
         if curves is not None:
             save_curves(curves, folder)
-    flags = (*_diffusion_flags(diffusion), _framework_flag(run, motion, structure))
+    flags = (*_diffusion_flags(diffusion), *_framework_flags(run, motion, structure), *failed)
     return Measured(diffusion, motion, flags, network, pairs, spectrum)
+
+
+def _tried(name: str, find: Callable[[], Found], failed: list[QualityFlag]) -> Found | None:
+    try:
+        return find()
+    except AnalysisError as error:
+        message = f"no {name}: {error.message} ({error.hint})."
+        failed.append(QualityFlag(name=name, level="warn", measured=0, limit=1, message=message))
+        return None
+
+
+def _network(folder: Path) -> SiteNetwork:
+    return li_site_network(open_frames(folder, NETWORK), SITE_DEFAULTS)
 
 
 def _framework(
@@ -112,51 +134,76 @@ def _write_msd(diffusion: TracerDiffusion, folder: Path) -> None:
 
 
 def _diffusion_flags(diffusion: TracerDiffusion) -> tuple[QualityFlag, ...]:
-    bound = diffusion.D_cm2_s.bound is not None
     few = diffusion.hops_per_ion < _FEW_HOPS_PER_ION
-    slow = diffusion.exponent < _DIFFUSIVE
-    hops = (
-        f"fewer than {FEW_HOPS} hops in the run: D is an upper bound"
-        if bound
-        else f"{diffusion.hops_per_ion:.2g} hops an ion"
-    )
+    falling = diffusion.steadiness < STEADY
+    text = f"{diffusion.hops_per_ion:.2g} hops an ion"
+    if diffusion.D_cm2_s.bound and not falling:
+        text = f"fewer than {FEW_HOPS} hops in the run: D is an upper bound"
     return (
         QualityFlag(
             name="hops",
             level="warn" if few else "ok",
             measured=diffusion.hops_per_ion,
             limit=_FEW_HOPS_PER_ION,
-            message=f"{hops}" + (": lengthen production_ps." if few else "."),
+            message=text + (": lengthen production_ps." if few else "."),
         ),
         QualityFlag(
-            name="exponent",
-            level="warn" if slow else "ok",
-            measured=round(diffusion.exponent, 3),
-            limit=_DIFFUSIVE,
-            message=f"log2 M(2t)/M(t) is {diffusion.exponent:.2f} at {diffusion.lag_ps:g} ps"
-            + (": Li is not yet diffusive, so D may still fall with the lag." if slow else "."),
+            name="steady",
+            level="warn" if falling else "ok",
+            measured=round(diffusion.steadiness, 3),
+            limit=STEADY,
+            message=f"D at a lag of {diffusion.lag_ps:.3g} ps is {diffusion.steadiness:.2f} of "
+            "that at half of it" + (": it still falls, and is an upper bound." if falling else "."),
         ),
     )
 
 
-def _framework_flag(run: Run, motion: FrameworkMotion, structure: Bicrystal) -> QualityFlag:
-    """A crystal must stay one; a glass must not flow."""
+def _framework_flags(
+    run: Run, motion: FrameworkMotion, structure: Bicrystal
+) -> tuple[QualityFlag, ...]:
+    """A crystal must stay one; a glass must neither crystallise nor flow."""
+    ordered = motion.ordered_share
     if run.system.kind == "crystal":
-        share = motion.displaced_share
-        return QualityFlag(
-            name="amorphous",
-            level="fail" if motion.amorphous else "ok",
-            measured=share,
-            limit=AMORPHOUS_SHARE,
-            message=f"{share:.1%} of La and Zr off their crystal sites at the end"
-            + (": the crystal has become amorphous or molten." if motion.amorphous else "."),
+        lost = not motion.crystalline
+        defects = motion.displaced_share > _DEFECTS
+        return (
+            QualityFlag(
+                name="amorphous",
+                level="fail" if lost else "ok",
+                measured=ordered,
+                limit=0.5,
+                message=f"{ordered:.0%} of Zr in crystalline surroundings at the end"
+                + (": the crystal has become amorphous or molten." if lost else "."),
+            ),
+            QualityFlag(
+                name="defects",
+                level="warn" if defects and not lost else "ok",
+                measured=motion.displaced_share,
+                limit=_DEFECTS,
+                message=f"{motion.displaced_share:.0%} of La and Zr off their crystal sites.",
+            ),
         )
-    molten = motion.molten(structure.lattice_A)
-    return QualityFlag(
-        name="framework",
-        level="fail" if molten else "ok",
-        measured=max(motion.rms_La_A, motion.rms_Zr_A),
-        limit=NEAREST_CATIONS * structure.lattice_A,
-        message=f"La moved by {motion.rms_La_A:.2f} A and Zr by {motion.rms_Zr_A:.2f} A during "
-        "production" + (": the glass has melted." if molten else "."),
+    farthest = max(motion.rms_La_A, motion.rms_Zr_A)
+    limit = NEAREST_CATIONS * structure.lattice_A
+    level: Literal["ok", "warn", "fail"] = (
+        "fail" if farthest > limit else "warn" if farthest > _AGES_A else "ok"
+    )
+    remark = {"fail": ": the glass has melted.", "warn": ": the glass ages.", "ok": "."}[level]
+    return (
+        QualityFlag(
+            name="crystallised",
+            level="fail" if motion.crystalline else "ok",
+            measured=ordered,
+            limit=0.5,
+            message=f"{ordered:.0%} of Zr in crystalline surroundings at the end"
+            + (": the glass has crystallised." if motion.crystalline else "."),
+        ),
+        QualityFlag(
+            name="framework",
+            level=level,
+            measured=farthest,
+            limit=limit,
+            message=f"La moved by {motion.rms_La_A:.2f} A and Zr by {motion.rms_Zr_A:.2f} A during "
+            f"production{remark}",
+        ),
     )

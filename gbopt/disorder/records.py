@@ -45,12 +45,14 @@ class GlassRecord(_Record):
     melt_ps: float
     rate_K_ps: float
     quench_to_K: float
+    loosened: str = ""
+    """How the crystal was broken up before the melt; empty where it was not."""
     rms_La_A: float | None = None
-    """Displacement over the melt, root mean square."""
+    """Root mean square displacement of La during loosening or melt, the larger."""
     rms_Zr_A: float | None = None
-    molten: bool = False
-    displaced_share: float | None = None
-    """La and Zr of the glass off the sites of the crystal that was melted."""
+    """The same of Zr."""
+    ordered_share: float | None = None
+    """Zr of the glass with a centrosymmetric shell of Zr: 1 in a crystal, 0 in a glass."""
     failure: Failure | None = None
     seconds: float
     provenance: Provenance
@@ -78,7 +80,11 @@ class RunRecord(_Record):
     D_cm2_s: Estimate | None = None
     lag_ps: float | None = None
     exponent: float | None = None
+    steadiness: float | None = None
+    """D at the lag over D at half of it."""
     hops_per_ion: float | None = None
+    ordered_share: float | None = None
+    """Zr with a centrosymmetric shell of Zr at the end: 1 in a crystal, 0 in a glass."""
     displaced_share: float | None = None
     """La and Zr off their crystal sites (of a crystal), off where they began (of a glass)."""
     rms_La_A: float | None = None

@@ -15,7 +15,8 @@ from gbopt.config.sections import RunConfig
 from gbopt.config.study import StudyConfig
 from gbopt.disorder.records import Cell
 from gbopt.disorder.structures import density_g_cm3, formula_units, stoichiometry
-from gbopt.disorder.systems import Glass, Run
+from gbopt.disorder.systems import Glass, Run, all_runs, glasses
+from gbopt.errors import EnvironmentProblem
 from gbopt.evaluate.engines import choose_engine, pin, pinned_engine
 from gbopt.md.engine import EngineSettings
 from gbopt.md.run import Progress
@@ -28,7 +29,7 @@ from gbopt.store.files import append_line, write_atomic
 FORMAT = 1
 TRACE = "trace.jsonl"
 RESULT = "result.json"
-_ENGINES = "engines.json"
+ENGINES = "engines.json"
 _GLASS_BRANCH, _RUN_BRANCH = 8_001, 8_002  # spawn keys of the seeds
 # Written where a progress line is worth reading, not at every report of the MD.
 _PROGRESS_SHARE = 0.02
@@ -55,9 +56,19 @@ class Setup:
         """Folder of a glass; another when anything that it depends on is another."""
         return self.folder / "glasses" / f"{glass.name}-{self.glass_key(glass)}"
 
+    def explore_folder(self, glass: Glass) -> Path:
+        """Folder of the run that finds free Li sites in a glass."""
+        return self.glass_folder(glass) / f"explore-{content_key(self._explored(), 8)}"
+
     def run_folder(self, run: Run) -> Path:
-        """Folder of a run; another when anything that it depends on is another."""
+        """Folder of a run; another when anything that its frames depend on is another."""
         return self.folder / "runs" / f"{run.name}-{self.run_key(run)}"
+
+    def run_result(self, run: Run) -> Path:
+        """Record of a run; another when it is to be analysed in another way."""
+        dynamics = self.config.dynamics
+        analysis = {"format": FORMAT, "lag_ps": dynamics.lag_ps, "segments": dynamics.segments}
+        return self.run_folder(run) / f"result-{content_key(analysis, 8)}.json"
 
     def glass_key(self, glass: Glass) -> str:
         """Content key of everything that a glass depends on, but the machine."""
@@ -77,25 +88,26 @@ class Setup:
         )
 
     def run_key(self, run: Run) -> str:
-        """Content key of everything that a run depends on, but the machine."""
-        config, T = self.config, run.temperature_K
-        lengths = config.lengths(run.system.run_with).model_dump(mode="json")
-        lengths |= config.dynamics.model_dump(mode="json", include={"frame_ps", "lag_ps"})
+        """Content key of everything that the frames of a run depend on, but the machine."""
+        config, T, system = self.config, run.temperature_K, run.system
+        lengths = config.lengths(system.run_with).model_dump(mode="json")
         after = {
             name: section.model_dump(mode="json", exclude={"temperatures_K"})
             for name, section in (("network", config.network), ("vibration", config.vibration))
             if T in section.temperatures_K
         }
-        glass = Glass(run.system.made_with, run.replica)
+        glass = None
+        if system.kind == "glass":
+            glass = [self.glass_key(Glass(system.made_with, run.replica))]
+            glass += [self._explored()] if self.adds_li(run) else []
         return content_key(
             {
                 "format": FORMAT,
-                "system": asdict(run.system),
+                "system": asdict(system),
                 "temperature_K": T,
-                "potential": get_potential(config.potentials[run.system.run_with]).key,
-                "glass": self.glass_key(glass) if run.system.kind == "glass" else None,
-                "explore": [config.melt.explore_K, config.melt.explore_ps],
-                "lengths": lengths | {"segments": config.dynamics.segments},
+                "potential": get_potential(config.potentials[system.run_with]).key,
+                "glass": glass,
+                "lengths": lengths | {"frame_ps": config.dynamics.frame_ps},
                 "after": after,
                 "md": self._md_settings(),
                 "cells": config.cells,
@@ -103,6 +115,14 @@ class Setup:
             },
             8,
         )
+
+    def adds_li(self, run: Run) -> bool:
+        """Whether a glass is given more Li than it was melted with."""
+        return run.system.kind == "glass" and run.system.li > self.config.melt.li
+
+    def _explored(self) -> Any:
+        melt, frame_ps = self.config.melt, self.config.network.frame_ps
+        return {"K": melt.explore_K, "ps": melt.explore_ps, "frame_ps": frame_ps}
 
     def glass_seed(self, glass: Glass) -> int:
         """Seed of the Li ordering and the velocities of a melt."""
@@ -143,12 +163,12 @@ def choose_engines(
         found[label] = pinned_engine(asked, known, say) if known else choose_engine(asked, say)
     if folder:
         pins = pinned | {label: pin(choice.settings) for label, choice in found.items()}
-        write_atomic(folder / _ENGINES, json.dumps(pins, indent=1))
+        write_atomic(folder / ENGINES, json.dumps(pins, indent=1))
     return found
 
 
 def _pinned(folder: Path) -> dict[str, Any]:
-    path = folder / _ENGINES
+    path = folder / ENGINES
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
@@ -181,16 +201,32 @@ def progress_writer(folder: Path, name: str) -> Callable[[Progress], None]:
     return write
 
 
-def progress_of(folder: Path) -> list[str]:
-    """A line for each glass and run that is not finished, as it last reported."""
+def progress_of(setup: Setup) -> list[str]:
+    """A line for each glass and run of a study that is at work, as it last reported."""
+    places = [(f := setup.glass_folder(glass), f / RESULT) for glass in glasses(setup.config)]
+    places += [(setup.run_folder(run), setup.run_result(run)) for run in all_runs(setup.config)]
     lines = []
-    for file in sorted(folder.glob("*/*/progress.json")):
-        if (file.parent / RESULT).exists():
+    for folder, result in places:
+        if result.exists():
             continue
-        with suppress(OSError, ValueError):  # it may end, or be written, this very moment
-            found = json.loads(file.read_text(encoding="utf-8"))
+        with suppress(OSError, ValueError):  # not begun, or written this very moment
+            found = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
             lines.append(f"{found['name']}: {found['stage']} {found['share']:.0%}")
     return lines
+
+
+def put_aside(result: Path) -> None:
+    """Keep the record of a failure under another name: what failed is tried again."""
+    number = len(list(result.parent.glob(f"{result.stem}.failed-*.json")))
+    result.rename(result.with_name(f"{result.stem}.failed-{number}.json"))
+
+
+def unwritable(folder: Path, error: OSError) -> EnvironmentProblem:
+    """What to say where the disk is full or the file system gone: no fault of the run."""
+    return EnvironmentProblem(
+        f"{folder} cannot be written: {error.strerror or error}",
+        hint="free space or restore access there, then call the same command again",
+    )
 
 
 def now() -> str:

@@ -12,7 +12,7 @@ from gbopt.config.study import Compensation, Phase
 from gbopt.crystal.known import get_crystal
 from gbopt.crystal.llzo import CUBIC_A
 from gbopt.crystal.neighbours import with_images, wrap
-from gbopt.disorder.systems import System
+from gbopt.disorder.systems import FULL_LI, System
 from gbopt.errors import ConfigError, GeometryError
 from gbopt.geometry.bulk import build_bulk, mobile_sites
 from gbopt.model.bicrystal import ELEMENT_MASSES_AMU, LA, LI, Bicrystal, O
@@ -22,7 +22,6 @@ EXPERIMENTAL_A3: dict[Phase, float] = {
     "t-LLZO": 13.134**2 * 12.663,  # Awaka et al., J. Solid State Chem. 182, 2046 (2009)
 }
 """Volume of a conventional cell, 8 formula units, at room temperature, A^3."""
-_LI_PER_UNIT = 7
 _AMU_A3_TO_G_CM3 = 1.66053906660
 # A site nearer than this to La, Zr or O is not free (shortest Li-O distance of relaxed boundaries);
 # nor one nearer than that to Li: in full c-LLZO an empty 24d site has Li at 1.6 A, which can give
@@ -46,7 +45,7 @@ def crystal_cell(system: System, cells: int, seed: int) -> Bicrystal:
     lattice_A = (volume_A3 / float(np.linalg.det(kind.shape_a))) ** (1 / 3)
     # Built at its own lattice parameter, where the gate knows the distances, then strained.
     full = build_bulk(cells, kind.lattice_A, seed, kind)
-    free = mobile_sites(kind, cells, kind.lattice_A) if system.li > _LI_PER_UNIT else None
+    free = mobile_sites(kind, cells, kind.lattice_A) if system.li > FULL_LI else None
     rng = np.random.default_rng([seed, 1])
     changed = with_composition(full, system.li, system.compensation, rng, free)
     return scaled(changed, lattice_A / kind.lattice_A)
@@ -64,7 +63,9 @@ def glass_cell(glass: Bicrystal, system: System, seed: int, free: NDArray[np.flo
     rng = np.random.default_rng([seed, 1])
     changed = with_composition(glass, system.li, system.compensation, rng, free)
     wanted_A3 = system.volume * EXPERIMENTAL_A3["c-LLZO"] * formula_units(glass) / 8
-    return scaled(changed, (wanted_A3 / changed.volume_A3) ** (1 / 3))
+    wide = scaled(changed, (wanted_A3 / changed.volume_A3) ** (1 / 3))
+    # A glass has no crystal sites: what moves is told from where it began.
+    return replace(wide, sites=wide.positions)
 
 
 def scaled(structure: Bicrystal, factor: float) -> Bicrystal:
@@ -99,15 +100,9 @@ def with_composition(
         GeometryError: there are not enough free sites.
     """
     there = np.flatnonzero(structure.species == LI)
-    wanted = li * formula_units(structure)
-    more = round(wanted) - len(there)
-    odd = compensation == "oxygen" and more % 2
-    if abs(wanted - round(wanted)) > 1e-6 or odd:
-        raise ConfigError(
-            f"li = {li:g} of {formula_units(structure):g} formula units is {wanted:g} Li"
-            + (", and Li2O takes two at a time" if odd else ", not a whole number"),
-            hint="choose a content of whole ions for this cell, or more cells",
-        )
+    units = formula_units(structure)
+    require_whole_ions(li, compensation, units)
+    more = round(li * units) - len(there)
     if more > 0:
         sites = np.empty((0, 3)) if free is None else free
         return _added(structure, _farthest(structure, sites, more))
@@ -118,6 +113,27 @@ def with_composition(
     keep = np.ones(structure.n_ions, dtype=bool)
     keep[out] = False
     return _chosen(structure, keep)
+
+
+def require_whole_ions(li: float, compensation: Compensation, units: float) -> None:
+    """Refuse a Li content that has no whole ions in a cell.
+
+    Args:
+        li: Li per La3Zr2O12.
+        compensation: oxygen: Li2O is taken from a content of 7.
+        units: formula units of the cell.
+
+    Raises:
+        ConfigError: naming content and cell.
+    """
+    wanted = li * units
+    odd = compensation == "oxygen" and round(FULL_LI * units - wanted) % 2
+    if abs(wanted - round(wanted)) > 1e-6 or odd:
+        raise ConfigError(
+            f"li = {li:g} of {units:g} formula units is {wanted:g} Li"
+            + (", and Li2O takes two at a time" if odd else ", not a whole number"),
+            hint="choose a content of whole ions for this cell, or more cells",
+        )
 
 
 def _chosen(structure: Bicrystal, keep: NDArray[np.bool_]) -> Bicrystal:
@@ -156,7 +172,7 @@ def _farthest(structure: Bicrystal, free: NDArray[np.float64], count: int) -> ND
         if best < 0 or away[best] < _FREE_OF_LI_A:
             raise GeometryError(
                 f"only {len(chosen)} of {count} Li ions found a free site",
-                hint="ask for less Li, or explore the glass for longer (melt.explore_ps)",
+                hint="ask for less Li; in a glass a longer melt.explore_ps may find more sites",
             )
         chosen.append(sites[best])
         away = np.minimum(away, _distance(sites, sites[best : best + 1], cell))

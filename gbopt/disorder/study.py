@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from gbopt.config import copy_potential, is_potential_file
+from gbopt.config import copy_potential, is_potential_file, to_toml
 from gbopt.config.study import StudyConfig
 from gbopt.disorder.dynamics import do_run
 from gbopt.disorder.glass import make_glass
 from gbopt.disorder.measure import Measured
 from gbopt.disorder.records import GlassRecord, RunRecord
-from gbopt.disorder.setup import RESULT, Setup, choose_engines
-from gbopt.disorder.stages import dynamics_stages, glass_stages, loosen_stages
-from gbopt.disorder.structures import crystal_cell
-from gbopt.disorder.systems import Glass, Kind, Run, System, all_runs, glasses, runs, systems
-from gbopt.errors import EnvironmentProblem
+from gbopt.disorder.setup import RESULT, Setup, unwritable
+from gbopt.disorder.stages import (
+    dynamics_stages,
+    explore_stages,
+    glass_stages,
+    loosen_stages,
+)
+from gbopt.disorder.structures import EXPERIMENTAL_A3, require_whole_ions
+from gbopt.disorder.systems import Glass, Kind, Run, all_runs, glasses, runs, systems
+from gbopt.errors import EnvironmentProblem, RunFolderError
 from gbopt.evaluate.engines import on_its_gpu
 from gbopt.evaluate.workers import become_worker, in_workers, place
 from gbopt.md.bench import as_request
+from gbopt.md.engine import EngineSettings
 from gbopt.md.probe import probe
+from gbopt.md.protocol import Stage
 from gbopt.md.sample import sample_system
 from gbopt.md.select import Choice
 from gbopt.potentials.library import get_potential
 from gbopt.store.files import write_atomic
 
-STUDY = "study.toml"
+STUDY, RESOLVED, POTENTIALS = "study.toml", "resolved.toml", "potentials"
 Item = TypeVar("Item")
 Record = TypeVar("Record", GlassRecord, RunRecord)
 
-_IONS_PER_CELL = 192
+_IONS_PER_CELL, _UNITS_PER_CELL = 192, 8
+_PATIENCE_S = 1.0
 _TIMED_S = 2.0
 
 
@@ -51,37 +61,63 @@ class Cost(NamedTuple):
     """Of frames, while a run is measured; kept where the study says so."""
 
 
-def start(
-    folder: Path, config: StudyConfig, text: str, kind: Kind, say: Callable[[str], None]
-) -> tuple[Setup, dict[str, Choice]]:
-    """Open the folder of a study, or make it; copy its potentials; choose its engines.
+def keep_files(folder: Path, config: StudyConfig, text: str) -> StudyConfig:
+    """Copy the study file and its potentials into the folder; return the study with the copies.
+
+    ``resolved.toml`` there has every default written out, and paths that move with the folder.
 
     Args:
-        folder: of the study.
+        folder: of the study, made if need be.
         config: what is to be done; it may have grown since the folder was made.
         text: the study file as given.
-        kind: what is to be run now.
-        say: called with a line of text when an engine has to be tried.
 
     Raises:
-        ConfigError: a potential cannot be used, or a composition has no whole ions.
-        EnvironmentProblem: the engine that the study was begun with is not here.
+        ConfigError: a potential cannot be used.
+        EnvironmentProblem: the folder cannot be written.
     """
-    config = config.model_copy(
-        update={
-            "potentials": {
-                label: str(copy_potential(Path(name), folder / "potentials" / label).absolute())
-                if is_potential_file(name)
-                else name
-                for label, name in config.potentials.items()
-            }
+    try:
+        copies = {
+            label: copy_potential(Path(name), folder / POTENTIALS / label)
+            for label, name in config.potentials.items()
+            if is_potential_file(name)
         }
-    )
-    write_atomic(folder / STUDY, text)
-    labels = sorted(needed(config, kind))
-    choices = choose_engines(config, labels, folder, say)
-    engines = {label: choice.settings for label, choice in choices.items()}
-    return Setup(config, folder, engines), choices
+        within = {label: str(copy.relative_to(folder)) for label, copy in copies.items()}
+        resolved = config.model_copy(update={"potentials": config.potentials | within})
+        write_atomic(folder / STUDY, text)
+        write_atomic(folder / RESOLVED, to_toml(resolved))
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    absolute = {label: str(copy.absolute()) for label, copy in copies.items()}
+    return config.model_copy(update={"potentials": config.potentials | absolute})
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold the folder of a study: places and engines are for one command at a time.
+
+    Raises:
+        RunFolderError: another command holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".study.lock", timeout=_PATIENCE_S):
+            yield
+    except Timeout:
+        raise RunFolderError(
+            f"another gbopt process is at work in {folder}",
+            hint="wait for it, or stop it with Ctrl-C; or give another folder with --out",
+        ) from None
+
+
+def pending(setup: Setup, kind: Kind) -> bool:
+    """Whether something of a part of a study is left to do: not begun, in progress or failed."""
+    records = [setup.glass_folder(g) / RESULT for g in glasses(setup.config) if kind == "glass"]
+    records += [setup.run_result(run) for run in runs(setup.config, kind)]
+    return any(not file.exists() or _failed(file) for file in records)
+
+
+def _failed(file: Path) -> bool:
+    return json.loads(file.read_text(encoding="utf-8"))["failure"] is not None
 
 
 def needed(config: StudyConfig, kind: Kind) -> set[str]:
@@ -98,35 +134,55 @@ def require_whole(config: StudyConfig, kind: Kind) -> None:
     Raises:
         ConfigError: naming the content and the cell.
     """
+    units = _UNITS_PER_CELL * config.cells**3
     for system in systems(config, kind):
-        if kind == "crystal":
-            crystal_cell(system, config.cells, 0)
-        else:
-            shrunk = replace(system, kind="crystal", li=min(system.li, 7.0))
-            crystal_cell(shrunk, config.cells, 0)
+        require_whole_ions(system.li, system.compensation, units)
     if kind == "glass":
-        crystal_cell(System(kind="crystal", run_with="", li=config.melt.li), config.cells, 0)
+        require_whole_ions(config.melt.li, "none", units)
 
 
-def costs(config: StudyConfig, kind: Kind) -> list[Cost]:
-    """What each potential has to do in a part of a study."""
-    ions = _IONS_PER_CELL * config.cells**3
-    todo: dict[str, list[tuple[int, float]]] = {}
+def costs(config: StudyConfig, kind: Kind, engines: dict[str, EngineSettings]) -> list[Cost]:
+    """What each potential has to do in a part of a study.
+
+    Args:
+        config: the study.
+        kind: crystals or glasses.
+        engines: by label of the potential; some repeat cells that are too narrow for them.
+    """
+    todo: dict[str, list[tuple[float, float]]] = {}
+
+    def add(label: str, stages: tuple[Stage, ...], wide: int = 1) -> None:
+        ions = wide * _ions(config, engines[label])
+        frames = sum(s.steps / (s.frame_steps or usual) for s in stages if s.kind == "production")
+        steps = sum(stage.steps for stage in stages)
+        todo.setdefault(label, []).append((ions * steps, 12e-9 * ions * frames))
+
+    usual = round(config.dynamics.frame_ps / config.dynamics.timestep_ps)
     if kind == "glass":
         for glass in glasses(config):
             stages = glass_stages(config, 0)
             if glass.made_with in config.melt.loosen:
                 stages += loosen_stages(config, config.melt.loosen[glass.made_with], 0)
-            todo.setdefault(glass.made_with, []).append((sum(s.steps for s in stages), 0.0))
+            if any(s.li > config.melt.li for s in systems(config, kind)):
+                stages += explore_stages(config, 0)
+            add(glass.made_with, stages)
     for run in runs(config, kind):
-        label = run.system.run_with
-        stages = dynamics_stages(config, label, run.temperature_K, 0)
-        frames = config.lengths(label).production_ps / config.dynamics.frame_ps
-        todo.setdefault(label, []).append((sum(s.steps for s in stages), 12e-9 * ions * frames))
+        label, maker = run.system.run_with, run.system.made_with
+        # A glass is as large as the engine that made it wanted it.
+        wide = _ions(config, engines[maker]) // _ions(config, engines[label]) if maker else 1
+        add(label, dynamics_stages(config, label, run.temperature_K, 0), max(1, wide))
     return [
-        Cost(label, len(each), ions * sum(n for n, _ in each), sum(g for _, g in each))
+        Cost(label, len(each), sum(n for n, _ in each), sum(g for _, g in each))
         for label, each in todo.items()
     ]
+
+
+def _ions(config: StudyConfig, settings: EngineSettings) -> int:
+    """Ions of a cell at the experimental volume as an engine takes it."""
+    edge_A = config.cells * EXPERIMENTAL_A3["c-LLZO"] ** (1 / 3)
+    repeats = max(1, math.ceil(settings.least_edge_A / edge_A))
+    ions: int = _IONS_PER_CELL * config.cells**3 * repeats**3
+    return ions
 
 
 def speed(config: StudyConfig, label: str, choice: Choice) -> float:
@@ -225,6 +281,6 @@ def finished(setup: Setup) -> tuple[list[GlassRecord], list[RunRecord]]:
     done = [
         RunRecord.model_validate_json(file.read_text(encoding="utf-8"))
         for run in all_runs(setup.config)
-        if (file := setup.run_folder(run) / RESULT).exists()
+        if (file := setup.run_result(run)).exists()
     ]
     return made, done

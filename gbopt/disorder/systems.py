@@ -8,6 +8,8 @@ from typing import Literal
 from gbopt.config.study import Compensation, Phase, StudyConfig
 
 Kind = Literal["crystal", "glass"]
+FULL_LI = 7.0
+"""Li per La3Zr2O12 of a neutral cell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +33,14 @@ class System:
     def name(self) -> str:
         """Name for folders, such as ``glass-nep-112-Li7-by-cip``."""
         what = self.phase if self.kind == "crystal" else f"glass-{self.made_with}"
-        neutral = "-neutral" if self.compensation == "oxygen" and self.li < 7 else ""
+        neutral = "-neutral" if self.compensation == "oxygen" else ""
         return f"{what}-{100 * self.volume:g}-Li{self.li:g}{neutral}-by-{self.run_with}"
 
     @property
     def label(self) -> str:
         """Name for tables and figures, such as ``glass of nep, 112 %, Li7, run by cip``."""
         what = self.phase if self.kind == "crystal" else f"glass of {self.made_with}"
-        neutral = " neutral" if self.compensation == "oxygen" and self.li < 7 else ""
+        neutral = " neutral" if self.compensation == "oxygen" else ""
         return f"{what}, {100 * self.volume:g} %, Li{self.li:g}{neutral}, run by {self.run_with}"
 
 
@@ -79,7 +81,7 @@ def systems(config: StudyConfig, kind: Kind) -> list[System]:
                 phase=group.phase,
                 volume=volume,
                 li=li,
-                compensation=group.compensation,
+                compensation=_taken(group.compensation, li),
             )
             for group in config.crystals
             for label in group.potentials
@@ -94,7 +96,7 @@ def systems(config: StudyConfig, kind: Kind) -> list[System]:
                 run_with=runner,
                 volume=volume,
                 li=li,
-                compensation=group.compensation,
+                compensation=_taken(group.compensation, li),
             )
             for group in config.glasses
             for maker in group.made_with
@@ -103,6 +105,11 @@ def systems(config: StudyConfig, kind: Kind) -> list[System]:
             for li in group.li
         ]
     return list(dict.fromkeys(found))
+
+
+def _taken(compensation: Compensation, li: float) -> Compensation:
+    """What is taken with the Li: where none is taken, both choices are one system."""
+    return compensation if li < FULL_LI else "none"
 
 
 def runs(config: StudyConfig, kind: Kind) -> list[Run]:

@@ -12,6 +12,7 @@ from gbopt.analysis.pairs import PairResult
 from gbopt.analysis.vibration import SpectrumResult
 from gbopt.disorder.curves import Curves, load_curves
 from gbopt.disorder.measure import Measured
+from gbopt.disorder.records import RunRecord
 from gbopt.disorder.setup import Setup
 from gbopt.disorder.study import finished
 from gbopt.disorder.systems import all_runs
@@ -42,7 +43,10 @@ _COMPARED_K = 1100.0
 
 
 def write_study(setup: Setup) -> tuple[list[SystemResult], list[Path]]:
-    """Write tables (CSV) and figures (PNG, SVG) of all that is done; return them and the files."""
+    """Write tables (CSV) and figures (PNG, SVG) of all that is done; return them and the files.
+
+    What an earlier call wrote and there is nothing for any more is taken away.
+    """
     made, done = finished(setup)
     results = system_results(done)
     tables = {
@@ -63,6 +67,10 @@ def write_study(setup: Setup) -> tuple[list[SystemResult], list[Path]]:
             path.parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(path, dpi=160)
             paths.append(path)
+    written = set(paths)
+    for old in [*setup.folder.glob(f"{TABLES}/*.csv"), *setup.folder.glob(f"{FIGURES}/*.*")]:
+        if old not in written:
+            old.unlink()
     return results, paths
 
 
@@ -104,11 +112,18 @@ def _figures(setup: Setup, results: list[SystemResult]) -> Iterator[tuple[str, F
 
 
 def _curves(setup: Setup, kind: type[Curves]) -> dict[str, Curves]:
-    """Curves of the first replica of each system, by label, at the lowest temperature."""
-    found: dict[str, Curves] = {}
-    for run in sorted(all_runs(setup.config), key=lambda run: run.temperature_K):
-        if run.replica == 0 and run.system.label not in found:
-            curves = load_curves(kind, setup.run_folder(run))
-            if curves is not None:
-                found[run.system.label] = curves
-    return found
+    """Curves of one run of each system, by label, all at the temperature that most have."""
+    found: dict[float, dict[str, Curves]] = {}
+    for run in all_runs(setup.config):
+        result = setup.run_result(run)
+        known = found.setdefault(run.temperature_K, {})
+        if not result.exists() or run.system.label in known:
+            continue
+        record = RunRecord.model_validate_json(result.read_text(encoding="utf-8"))
+        curves = load_curves(kind, setup.run_folder(run)) if record.usable else None
+        if curves is not None:
+            known[run.system.label] = curves
+    if not any(found.values()):
+        return {}
+    T = max(sorted(found), key=lambda T: len(found[T]))
+    return {f"{label}, {T:g} K": curves for label, curves in found[T].items()}

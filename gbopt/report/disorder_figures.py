@@ -38,7 +38,7 @@ def diffusivity_against_density(results: Sequence[SystemResult], temperature_K: 
         )
     axes.set_yscale("log")
     axes.set_ylabel(f"Li tracer D at {temperature_K:g} K (cm²/s)")
-    return _finished(figure, axes)
+    return _finished(figure, axes, results)
 
 
 def activation_against_density(results: Sequence[SystemResult]) -> Figure:
@@ -51,7 +51,7 @@ def activation_against_density(results: Sequence[SystemResult]) -> Figure:
             y, errors = [e.value for e in energies], [e.std_err for e in energies]
             axes.errorbar(x, y, yerr=errors, **_style(kind, colour, name))
     axes.set_ylabel("activation energy of D (eV)")
-    return _finished(figure, axes)
+    return _finished(figure, axes, results)
 
 
 def arrhenius_lines(results: Sequence[SystemResult]) -> Figure:
@@ -85,7 +85,7 @@ def arrhenius_lines(results: Sequence[SystemResult]) -> Figure:
     axes.set_yscale("log")
     axes.set_xlabel("1000 / T (1/K)")
     axes.set_ylabel("Li tracer D (cm²/s)")
-    return _finished(figure, axes, density=False)
+    return _finished(figure, axes, results, density=False)
 
 
 def _series(
@@ -96,7 +96,8 @@ def _series(
     for result in results:
         first = result.first
         what = first.phase if first.kind == "crystal" else f"glass of {first.made_with}"
-        name = f"{what}, Li{first.li:g}, run by {first.run_with}"
+        neutral = " neutral" if first.compensation == "oxygen" else ""
+        name = f"{what}, Li{first.li:g}{neutral}, run by {first.run_with}"
         grouped.setdefault((name, first.kind), []).append(result)
     for index, (key, members) in enumerate(grouped.items()):
         ordered = sorted(members, key=lambda r: r.cell.density_g_cm3)
@@ -121,10 +122,26 @@ def _empty() -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def _finished(figure: Figure, axes: Axes, *, density: bool = True) -> Figure:
+def _finished(
+    figure: Figure, axes: Axes, results: Sequence[SystemResult], *, density: bool = True
+) -> Figure:
     if density:
         axes.set_xlabel("density (g/cm³)")
     axes.grid(visible=True, alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=7, frameon=False)
+    figure.supxlabel(_conditions(results), fontsize=6, color="#666666")
     return figure
+
+
+def _conditions(results: Sequence[SystemResult]) -> str:
+    """What labels mean, and how large and long the runs were."""
+    firsts = [result.first for result in results]
+    potentials = dict.fromkeys(f"{r.run_with}: {r.potential}" for r in firsts)
+    ions = sorted({result.cell.n_ions for result in results})
+    lengths = sorted({r.production_ps for r in firsts})
+    return (
+        f"{'; '.join(potentials)}\n{' to '.join(map(str, sorted({ions[0], ions[-1]})))} ions, "
+        f"{' to '.join(f'{x:g}' for x in sorted({lengths[0], lengths[-1]}))} ps of production, "
+        f"bars: one standard error; gbopt {firsts[0].provenance.gbopt_version}"
+    )

@@ -10,12 +10,16 @@ from gbopt.analysis.arrhenius import ArrheniusFit, fit_arrhenius
 from gbopt.analysis.statistics import combine, propagate
 from gbopt.config.study import StudyConfig
 from gbopt.disorder.records import Cell, GlassRecord, RunRecord
+from gbopt.disorder.systems import FULL_LI
 from gbopt.errors import AnalysisError
 from gbopt.model.observables import Estimate, format_with_error
+from gbopt.provenance import Provenance
 
 Rows = list[dict[str, Any]]
 
 ROOM_K = 300.0
+# What a warning of an Arrhenius fit says that holds for ordered crystals alone.
+_TRANSITION = "tetragonal-cubic"
 
 
 class SystemResult(NamedTuple):
@@ -47,6 +51,13 @@ def system_results(records: Sequence[RunRecord]) -> list[SystemResult]:
     return [_system(label, runs) for label, runs in grouped.items()]
 
 
+def failures(made: Sequence[GlassRecord], done: Sequence[RunRecord]) -> list[str]:
+    """What failed, why, and what to do: a sentence each, glasses first."""
+    named = [(f"glass {record.name}", record.failure) for record in made]
+    named += [(record.name, record.failure) for record in done]
+    return [f"{name} failed: {f.cause} ({f.hint})" for name, f in named if f is not None]
+
+
 def _system(label: str, runs: list[RunRecord]) -> SystemResult:
     by_T: dict[float, list[RunRecord]] = {}
     for record in runs:
@@ -56,7 +67,7 @@ def _system(label: str, runs: list[RunRecord]) -> SystemResult:
     fit, remarks = None, _remarks(runs)
     try:
         fit = fit_arrhenius(list(D.items()), quantity="diffusivity")
-        remarks += list(fit.warnings)
+        remarks += [w for w in fit.warnings if _orders(runs[0]) or _TRANSITION not in w]
     except AnalysisError as error:
         if len(D) > 1:
             remarks.append(f"no activation energy: {error.message}.")
@@ -67,17 +78,31 @@ def _system(label: str, runs: list[RunRecord]) -> SystemResult:
     return SystemResult(label, tuple(runs), cell, D, fit, found, tuple(dict.fromkeys(remarks)))
 
 
+def _orders(record: RunRecord) -> bool:
+    """Whether Li orders when it is cooled: in the full crystal alone."""
+    return record.kind == "crystal" and record.li == FULL_LI
+
+
 def _mean(estimates: list[Estimate]) -> Estimate:
     if len(estimates) == 1:
         return estimates[0]
     together = combine(estimates, method=f"{estimates[0].method}; replicas")
-    bound = "upper" if any(e.bound for e in estimates) else None
-    return together.model_copy(update={"bound": bound})
+    # The mean of values and bounds of one side is a bound of that side.
+    sides = {e.bound for e in estimates if e.bound}
+    return together.model_copy(update={"bound": sides.pop() if sides else None})
+
+
+def _one_sided(values: Sequence[Estimate | float]) -> bool:
+    return len({v.bound for v in values if isinstance(v, Estimate) and v.bound}) <= 1
 
 
 def _networks(found: list[dict[str, Estimate | float]]) -> dict[str, Estimate | float]:
-    """Mean over the replicas of every figure that all of them have."""
-    names = [name for name in found[0] if all(name in each for each in found)]
+    """Mean over the replicas of every figure that all have, bounds of one side at most."""
+    names = [
+        name
+        for name in found[0]
+        if all(name in each for each in found) and _one_sided([each[name] for each in found])
+    ]
     means: dict[str, Estimate | float] = {}
     for name in names:
         values = [each[name] for each in found]
@@ -119,16 +144,26 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         **_columns("D_cm2_s", record.D_cm2_s),
         "lag_ps": record.lag_ps,
         "msd_exponent": record.exponent,
+        "steadiness": record.steadiness,
         "hops_per_ion": record.hops_per_ion,
+        "ordered_share": record.ordered_share,
         "displaced_share": record.displaced_share,
         "rms_La_A": record.rms_La_A,
         "rms_Zr_A": record.rms_Zr_A,
         "equilibrate_ps": record.equilibrate_ps,
         "production_ps": record.production_ps,
-        "engine": record.provenance.engine,
-        "seed": record.provenance.seed,
-        "gbopt": f"{record.provenance.gbopt_version} {record.provenance.source_key}",
+        **_provenance(record.provenance),
         "remarks": " ".join(_remarks([record])),
+    }
+
+
+def _provenance(provenance: Provenance) -> dict[str, Any]:
+    return {
+        "engine": provenance.engine,
+        "thermostat": "Langevin" if provenance.engine.startswith("OpenMM") else "Nose-Hoover",
+        "seed": provenance.seed,
+        "settings_key": provenance.settings_key,
+        "gbopt": f"{provenance.gbopt_version} {provenance.source_key}",
     }
 
 
@@ -164,6 +199,9 @@ def system_rows(results: Sequence[SystemResult]) -> Rows:
             "potential": first.potential,
             "volume": first.volume,
             **_cell_columns(result.cell),
+            "replicas": len({r.replica for r in result.runs}),
+            "production_ps": first.production_ps,
+            **_provenance(first.provenance),
         }
         for T, D in result.D_cm2_s.items():
             row |= _columns(f"D_{T:g}K_cm2_s", D)
@@ -178,6 +216,10 @@ def system_rows(results: Sequence[SystemResult]) -> Rows:
                 "dof": fit.dof,
             }
             row |= _columns(f"log10_D_{ROOM_K:g}K", fit.at(ROOM_K))
+            beyond = [w for w in fit.warnings_at(ROOM_K) if w not in fit.warnings]
+            row[f"remarks_{ROOM_K:g}K"] = " ".join(
+                w for w in beyond if _orders(first) or _TRANSITION not in w
+            )
         for T, figures in result.network.items():
             for name, value in figures.items():
                 row |= _columns(f"{name}_{T:g}K", value)
@@ -191,7 +233,7 @@ def cross_rows(config: StudyConfig, results: Sequence[SystemResult]) -> Rows:
     A row for every pair of potentials on one structure (``dynamics``: how many times faster Li is
     under the first) and every pair of structures under one potential (``structure``).
     """
-    T, volume = config.cross.temperature_K, config.cross.volume
+    T, volume = config.crossed
     found = {
         (r.first.made_with, r.first.run_with, r.cell.stoichiometry): r
         for r in results
@@ -203,11 +245,14 @@ def cross_rows(config: StudyConfig, results: Sequence[SystemResult]) -> Rows:
             "made_with": maker,
             "run_with": runner,
             "stoichiometry": composition,
+            "charge_e": result.cell.charge_e,
             "density_g_cm3": round(result.cell.density_g_cm3, 5),
             "volume": volume,
             "temperature_K": T,
+            "lag_ps": _lags(result, T),
             **_columns("value", result.D_cm2_s[T]),
             "unit": result.D_cm2_s[T].unit,
+            "remarks": f"{result.first.potential}, {result.first.provenance.engine}",
         }
         for (maker, runner, composition), result in found.items()
     ]
@@ -222,6 +267,12 @@ def cross_rows(config: StudyConfig, results: Sequence[SystemResult]) -> Rows:
     return rows
 
 
+def _lags(result: SystemResult, temperature_K: float) -> str:
+    """The lags that D was measured at, one for each replica."""
+    lags = [r.lag_ps for r in result.runs if r.temperature_K == temperature_K and r.usable]
+    return " ".join(f"{lag:.4g}" for lag in lags if lag is not None)
+
+
 def _ratio_row(
     what: str,
     names: tuple[tuple[str, str, str], tuple[str, str, str]],
@@ -230,25 +281,30 @@ def _ratio_row(
 ) -> dict[str, Any]:
     (maker, runner, composition), (other_maker, other_runner, _) = names
     above, below = (result.D_cm2_s[temperature_K] for result in results)
+    row = {
+        "what": what,
+        "made_with": maker if what == "dynamics" else f"{maker} / {other_maker}",
+        "run_with": f"{runner} / {other_runner}" if what == "dynamics" else runner,
+        "stoichiometry": composition,
+        "charge_e": results[0].cell.charge_e,
+        "density_g_cm3": round(results[0].cell.density_g_cm3, 5),
+        "volume": results[0].first.volume,
+        "temperature_K": temperature_K,
+        "lag_ps": " / ".join(_lags(result, temperature_K) for result in results),
+        "unit": "",
+        "remarks": "",
+    }
+    if above.bound and below.bound:
+        return row | _columns("value", None) | {"remarks": "both D are bounds: no ratio"}
     value = above.value / below.value
     ratio = propagate(
         value,
         [(1 / below.value, above), (-value / below.value, below)],
         unit="",
         method="ratio of tracer diffusivities",
-        bound="lower" if below.bound and not above.bound else "upper" if above.bound else None,
+        bound="lower" if below.bound else "upper" if above.bound else None,
     )
-    return {
-        "what": what,
-        "made_with": maker if what == "dynamics" else f"{maker} / {other_maker}",
-        "run_with": f"{runner} / {other_runner}" if what == "dynamics" else runner,
-        "stoichiometry": composition,
-        "density_g_cm3": round(results[0].cell.density_g_cm3, 5),
-        "volume": results[0].first.volume,
-        "temperature_K": temperature_K,
-        **_columns("value", ratio),
-        "unit": "both D are bounds" if above.bound and below.bound else "",
-    }
+    return row | _columns("value", ratio)
 
 
 def printed_cross_rows(rows: Rows) -> Rows:
@@ -260,12 +316,18 @@ def printed_cross_rows(rows: Rows) -> Rows:
             "dynamics of": row["run_with"],
             "composition": row["stoichiometry"],
             "T K": f"{row['temperature_K']:g}",
-            "value": {"upper": "<= ", "lower": ">= ", "": ""}[row["value_bound"]]
-            + format_with_error(row["value"], row["value_std_err"]),
+            "value": _shown(row),
             "unit": row["unit"],
         }
         for row in rows
     ]
+
+
+def _shown(row: dict[str, Any]) -> str:
+    if row["value"] is None:
+        return str(row["remarks"])
+    sign = {"upper": "<= ", "lower": ">= ", "": ""}[row["value_bound"]]
+    return sign + format_with_error(row["value"], row["value_std_err"])
 
 
 def glass_rows(records: Sequence[GlassRecord]) -> Rows:
@@ -279,12 +341,11 @@ def glass_rows(records: Sequence[GlassRecord]) -> Rows:
             "melt_ps": record.melt_ps,
             "rate_K_ps": record.rate_K_ps,
             "quench_to_K": record.quench_to_K,
-            "molten": record.molten,
+            "loosened": record.loosened,
             "rms_La_A": record.rms_La_A,
             "rms_Zr_A": record.rms_Zr_A,
-            "displaced_share": record.displaced_share,
-            "engine": record.provenance.engine,
-            "seed": record.provenance.seed,
+            "ordered_share": record.ordered_share,
+            **_provenance(record.provenance),
             "remarks": record.failure.cause if record.failure else "",
         }
         for record in records

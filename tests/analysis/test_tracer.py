@@ -98,6 +98,26 @@ def test_an_ion_that_only_rattles_gives_an_upper_bound():
     assert found.exponent < 0.2
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_an_ion_in_a_slow_cage_gives_an_upper_bound(seed):
+    """A harmonic cage of 0.6 A that relaxes in 20 ps: D = 0, but the MSD grows all the while."""
+    rng, ions, frames = np.random.default_rng(seed), 40, 2500
+    keep = np.exp(-FRAME_PS / 20)
+    path = np.empty((frames, ions, 3))
+    path[0] = rng.normal(0, 0.6, (ions, 3))
+    for k in range(1, frames):
+        path[k] = keep * path[k - 1] + rng.normal(0, 0.6 * np.sqrt(1 - keep**2), (ions, 3))
+    found = tracer_diffusion(opened(path), lag_ps=1.0, segments=SEGMENTS)
+    assert found.D_cm2_s.bound == "upper"
+    assert found.steadiness < 0.7
+
+
+def test_fast_hopping_is_steady():
+    found = tracer_diffusion(opened(hopping(5, 100, 1000, 0.5)), lag_ps=2.0, segments=SEGMENTS)
+    assert found.steadiness == pytest.approx(1.0, abs=0.1)
+    assert found.D_cm2_s.bound is None
+
+
 def test_hops_per_ion_are_counted():
     found = tracer_diffusion(opened(hopping(5, 100, 1000, 0.5)), lag_ps=1.0, segments=SEGMENTS)
     assert found.hops_per_ion == pytest.approx(0.5 * 100.0, rel=0.1)

@@ -35,7 +35,7 @@ time_ps = "2 ps"
 [dynamics]
 temperatures_K = [1000, 1400]
 equilibrate_ps = "0.2 ps"
-production_ps = "1.6 ps"
+production_ps = "1.8 ps"
 timestep_ps = "2 fs"
 frame_ps = "0.02 ps"
 lag_ps = "0.1 ps"

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 
 import pytest
@@ -12,7 +13,10 @@ from tests.campaign.harness import gbopt, start, wait_for
 from .studies import written
 
 FOLLOWED = (
-    ("[network]\ntemperatures_K = []", '[network]\ntime_ps = "1 ps"\ntemperatures_K = [1400]'),
+    (
+        "[network]\ntemperatures_K = []",
+        '[network]\ntime_ps = "1 ps"\nframe_ps = "0.02 ps"\ntemperatures_K = [1400]',
+    ),
     ("[vibration]\ntemperatures_K = []", '[vibration]\ntime_ps = "1 ps"\ntemperatures_K = [1400]'),
 )
 
@@ -48,8 +52,9 @@ def test_tables_state_volume_density_composition_and_provenance(folder):
 
 def test_the_glass_melted_and_its_dynamics_was_run_with_both_potentials(folder):
     (glass,) = table(folder, "glasses")
-    assert glass["molten"] == "True"
-    assert float(glass["displaced_share"]) > 0.5
+    assert min(float(glass["rms_La_A"]), float(glass["rms_Zr_A"])) > 3.5
+    assert float(glass["ordered_share"]) < 0.5
+    assert glass["loosened"] == "2 ps at 9000 K, 140% volume"
     crossed = table(folder, "cross")
     assert [row["what"] for row in crossed] == ["D", "D", "dynamics"]
     assert crossed[2]["run_with"] == "c / d"
@@ -60,7 +65,8 @@ def test_site_network_pairs_and_vibrations_come_with_the_runs(folder):
     assert len(runs) == 1
     for name in ("network/sites.csv", "network/li_density.png", "pairs.csv", "spectrum.csv"):
         assert (runs[0] / name).stat().st_size > 500
-    record = json.loads((runs[0] / "result.json").read_text())
+    (result,) = runs[0].glob("result-*.json")
+    record = json.loads(result.read_text())
     assert record["network"]["sites_per_formula_unit"] > 6
     for name in ("pairs", "vibrations", "arrhenius", "diffusivity_density", "activation_density"):
         assert (folder / "run" / "figures" / f"{name}.svg").exists()
@@ -111,7 +117,11 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path):
     file, out = tmp_path / "tiny.toml", tmp_path / "run"
     file.write_text(written())
     process = start("strain", file, "--out", out)
-    wait_for(lambda: list(out.glob("runs/*/production.f32")), process)
+    # The first run is done and the second has begun.
+    wait_for(lambda: list(out.glob("runs/*/result-*.json")), process)
+    wait_for(lambda: len(list(out.glob("runs/*/md"))) == 2, process)
+    (first,) = out.glob("runs/*/result-*.json")
+    done_before = first.read_text()
     os.killpg(process.pid, signal.SIGINT)
     text = process.communicate(timeout=60)[0]
     assert process.returncode == 130, text
@@ -119,6 +129,8 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path):
     assert "Traceback" not in text
     done = gbopt("strain", file, "--out", out)
     assert done.returncode == 0, done.stderr
+    assert first.read_text() == done_before
+    assert done.stderr.count(" started") == 1
     with (out / "tables" / "runs.csv").open(encoding="utf-8") as handle:
         assert len(list(csv.DictReader(handle))) == 2
 
@@ -132,3 +144,30 @@ def test_a_crystal_that_does_not_melt_is_no_glass(tmp_path):
     assert "did not melt" in done.stderr
     (record,) = out.glob("glasses/*/result.json")
     assert json.loads(record.read_text())["failure"]["hint"].startswith("raise melt.temperature_K")
+    assert "glass c-0 failed" in done.stderr
+    # What failed is tried again, the frames of its melt being there, and kept apart.
+    again = gbopt("quench", file, "--out", out)
+    assert again.returncode == 4
+    assert list(out.glob("glasses/*/result.failed-0.json"))
+
+
+def test_a_finished_study_can_be_moved_and_its_tables_drawn_again(folder, tmp_path):
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(folder / "run", moved)
+    shutil.rmtree(moved / "tables")
+    done = gbopt("quench", moved, "--format", "json", env={**os.environ, "PATH": "/nowhere"})
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)) == 3
+    with (moved / "tables" / "runs.csv").open(encoding="utf-8") as handle:
+        assert list(csv.DictReader(handle)) == table(folder, "runs")
+
+
+def test_another_lag_needs_the_frames_again_but_not_another_folder(folder, tmp_path):
+    moved, file = tmp_path / "elsewhere", tmp_path / "tiny.toml"
+    shutil.copytree(folder / "run", moved)
+    file.write_text(written(*FOLLOWED, ('lag_ps = "0.1 ps"', 'lag_ps = "0.08 ps"')))
+    before = {path.name for path in (moved / "runs").iterdir()}
+    done = gbopt("strain", file, "--out", moved)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (moved / "runs").iterdir()} == before
+    assert len(list((moved / "runs").glob("c-LLZO*1400K*/result-*.json"))) == 2

@@ -15,7 +15,7 @@ from gbopt.potentials.library import get_potential
 from .studies import study
 
 POTENTIAL = get_potential("llzo-buckingham-c")
-NETWORK = '[network]\ntime_ps = "0.1 ps"\nframe_ps = "0.05 ps"\ntemperatures_K = [1000]'
+NETWORK = '[network]\ntime_ps = "0.5 ps"\nframe_ps = "0.01 ps"\ntemperatures_K = [1000]'
 
 
 class KilledError(Exception):
@@ -64,9 +64,9 @@ def whole(tmp_path_factory, settings):
 def test_frames_are_those_of_the_stages(whole):
     production, network = open_frames(whole, "production"), open_frames(whole, "network")
     assert production.info.frame_interval_ps == pytest.approx(0.02)
-    assert production.info.n_frames == 81
-    assert network.info.frame_interval_ps == pytest.approx(0.05)
-    assert frames(whole, "production").shape == (81, 192, 3)
+    assert production.info.n_frames == 91
+    assert network.info.frame_interval_ps == pytest.approx(0.01)
+    assert frames(whole, "production").shape == (91, 192, 3)
     # The next stage begins where the one before ended.
     assert np.allclose(frames(whole, "production")[-1], frames(whole, "network")[0], atol=1e-4)
 
@@ -97,10 +97,10 @@ def test_a_run_that_has_its_frames_is_not_run_again(whole, settings):
     recorded(whole, settings, never)
 
 
-def test_removed_frames_leave_their_description(tmp_path, settings, whole):
+def test_removed_frames_are_made_again_where_they_are_asked_for(tmp_path, settings, whole):
     (tmp_path / "production.f32").write_bytes(b"")
     (tmp_path / "production.json").write_text((whole / "production.json").read_text())
-    remove_frames(tmp_path, "production")
     assert is_whole(tmp_path, "production")
-    assert not (tmp_path / "production.f32").exists()
+    remove_frames(tmp_path, "production")
+    assert not is_whole(tmp_path, "production")
     assert json.loads((tmp_path / "production.json").read_text())["engine"].startswith("LAMMPS")

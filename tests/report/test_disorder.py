@@ -15,7 +15,13 @@ from gbopt.report.disorder_figures import (
     arrhenius_lines,
     diffusivity_against_density,
 )
-from gbopt.report.disorder_tables import cross_rows, printed_rows, run_rows, system_results
+from gbopt.report.disorder_tables import (
+    cross_rows,
+    printed_cross_rows,
+    printed_rows,
+    run_rows,
+    system_results,
+)
 from gbopt.report.disorder_tables import system_rows as rows_of
 from gbopt.units import BOLTZMANN_EV_K
 from tests.disorder.studies import TEXT
@@ -136,6 +142,35 @@ def test_a_run_that_failed_has_a_row_and_no_figure():
     assert found.fit is None
     assert printed_rows([found])[0]["Ea eV"] == "-"
     assert run_rows([failed])[0]["D_cm2_s"] is None
+
+
+def test_bounds_of_replicas_keep_their_side():
+    stay = Estimate(value=100.0, std_err=1.0, unit="ps", n_eff=5, method="m", bound="lower")
+    network = {"residence_all": stay, "mixed": stay}
+    other = {"residence_all": stay, "mixed": stay.model_copy(update={"bound": "upper"})}
+    pair = [record(1100.0, network=network), record(1100.0, replica=1, network=other)]
+    found = system_results(pair)[0].network[1100.0]
+    assert found["residence_all"].bound == "lower"
+    assert "mixed" not in found
+
+
+def test_two_bounds_have_no_ratio():
+    records = crossed()[:2]
+    bounds = [r.D_cm2_s.model_copy(update={"bound": "upper"}) for r in records]
+    both = [r.model_copy(update={"D_cm2_s": b}) for r, b in zip(records, bounds, strict=True)]
+    row = cross_rows(parse_study(TEXT, "study.toml"), system_results(both))[-1]
+    assert row["value"] is None
+    assert row["remarks"] == "both D are bounds: no ratio"
+    assert printed_cross_rows([row])[0]["value"] == "both D are bounds: no ratio"
+
+
+def test_the_transition_is_remarked_of_full_crystals_alone():
+    cold = [record(700.0), *LADDER]
+    assert any("tetragonal" in remark for remark in system_results(cold)[0].remarks)
+    glass = [r.model_copy(update={"kind": "glass"}) for r in cold]
+    assert not any("tetragonal" in remark for remark in system_results(glass)[0].remarks)
+    (row,) = rows_of(system_results(cold))
+    assert "beyond" in row["remarks_300K"]
 
 
 def test_csv_has_the_columns_of_all_rows():
