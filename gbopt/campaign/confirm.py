@@ -32,6 +32,7 @@ from gbopt.evaluate.bulk import BulkReference, bulk_reference
 from gbopt.evaluate.candidate import Job, evaluate
 from gbopt.evaluate.engines import on_its_gpu
 from gbopt.evaluate.workers import become_worker, in_workers, place
+from gbopt.md import stopping
 from gbopt.md.engine import EngineSettings
 from gbopt.md.run import Progress
 from gbopt.model.evaluation import Evaluation
@@ -134,6 +135,7 @@ def confirm(campaign: Campaign) -> list[tuple[Rung, Evaluation]]:
         campaign.folder.note("confirming", message=text)
 
     with campaign.folder.exclusive(), gpus_shared(campaign):
+        stopping.begin(path)
         engine = campaign.engine().settings
         rungs = plan(campaign)
         waiting = [rung for rung in rungs if not (_folder(path, rung) / EVALUATION).exists()]

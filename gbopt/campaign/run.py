@@ -14,6 +14,7 @@ from gbopt.campaign.campaign import Campaign
 from gbopt.errors import RunFolderError
 from gbopt.evaluate.engines import on_its_gpu
 from gbopt.evaluate.workers import become_worker, in_workers
+from gbopt.md import stopping
 from gbopt.md.placement import shared_gpus
 from gbopt.model.evaluation import Evaluation
 from gbopt.search.stopping import Stop
@@ -33,6 +34,7 @@ def run(campaign: Campaign) -> str:
         GboptError: the bulk reference or this machine does not work.
     """
     with campaign.folder.exclusive():
+        stopping.begin(campaign.folder.path)
         _wait_for_leftovers(campaign.folder.path)
         limit = campaign.config.search.max_hours
         deadline = None if limit is None else time.time() + 3600 * limit
@@ -97,6 +99,7 @@ def worker(
             campaign.folder.note("restarted", trial=number)
             _finish(campaign, campaign.evaluate(campaign.job(number), bulk, settings))
         while True:
+            stopping.heed()
             with campaign.folder.study_lock():
                 step = campaign.decide(deadline, earlier)
                 if isinstance(step, Stop) and not step.awaited:
@@ -112,6 +115,7 @@ def worker(
 def _await_another(campaign: Campaign, finished: int, deadline: float | None) -> None:
     """Wait until another worker has finished an evaluation: there may be more to do then."""
     while campaign.finished_count() == finished and (deadline is None or time.time() < deadline):
+        stopping.heed()
         time.sleep(_LOOK_S)
 
 

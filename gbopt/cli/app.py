@@ -34,7 +34,7 @@ app = typer.Typer(
     name="gbopt",
     help="Search for the grain boundaries of LLZO that resist lithium least.\n\n"
     "Exit codes: 0 done, 1 bad input, 2 wrong usage, 3 this machine lacks something, "
-    "4 finished with failed trials, 130 interrupted.",
+    "4 finished with failed trials, 130 interrupted, 143 ended by SIGTERM, 138 by SIGUSR1.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,

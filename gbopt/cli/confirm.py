@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gbopt.cli.launch import FINISHED_WITH_FAILURES, INTERRUPTED, Workers, with_workers
+from gbopt.cli.launch import FINISHED_WITH_FAILURES, Workers, with_workers
 from gbopt.cli.read import Format, FormatOption, RunDir
 from gbopt.cli.read import _print as print_rows
 
@@ -44,6 +44,7 @@ def confirm(
     from gbopt.campaign.campaign import Campaign
     from gbopt.cli.preflight import say
     from gbopt.cli.progress import Display
+    from gbopt.evaluate.signals import stoppable
     from gbopt.md.placement import require_room
     from gbopt.report.confirmation import summarise
     from gbopt.store.files import write_atomic
@@ -51,12 +52,13 @@ def confirm(
     campaign = Campaign.recover(run_dir)
     campaign.config = with_workers(_with_film(campaign.config, film, film_li), workers)
     require_room(campaign.config.run, campaign.engine(say).settings)
-    try:
-        with Display(campaign.folder.path, plain_to=sys.stderr):
-            results = confirmation.confirm(campaign)
-    except KeyboardInterrupt:
-        typer.echo("\ninterrupted: finished runs are kept; the same command goes on", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+    with stoppable(campaign.folder.path) as signals:
+        try:
+            with Display(campaign.folder.path, plain_to=sys.stderr):
+                results = confirmation.confirm(campaign)
+        except KeyboardInterrupt:
+            typer.echo("\ninterrupted: finished runs are kept; the same command goes on", err=True)
+            raise typer.Exit(signals.exit_code) from None
     found = summarise(campaign.config, results)
     text = json.dumps(found.as_dict(), indent=1, ensure_ascii=False)
     write_atomic(campaign.folder.path / confirmation.CONFIRMATION, text)

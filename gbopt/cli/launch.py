@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from gbopt.campaign.campaign import Campaign
 
 FINISHED_WITH_FAILURES = 4
-INTERRUPTED = 130
 
 CampaignFile = Annotated[Path, typer.Argument(help="Campaign file (TOML).", metavar="FILE")]
 RunDir = Annotated[Path, typer.Argument(help="Run folder.", metavar="DIR")]
@@ -105,18 +104,20 @@ def _require_space(config: CampaignConfig) -> None:
 def _go(campaign: Campaign) -> None:
     from gbopt.campaign.run import run as run_campaign
     from gbopt.cli.progress import Display
+    from gbopt.evaluate.signals import stoppable
 
     path = campaign.folder.path
     again = f"resume with: gbopt resume {shlex.quote(str(path))}"
     typer.echo(again)
     sys.stdout.flush()
-    try:
-        with Display(path):
-            reason = run_campaign(campaign)
-    except KeyboardInterrupt:
-        typer.echo("\ninterrupted: every finished evaluation is kept, none is half recorded")
-        typer.echo(again)
-        raise typer.Exit(INTERRUPTED) from None
+    with stoppable(path) as signals:
+        try:
+            with Display(path):
+                reason = run_campaign(campaign)
+        except KeyboardInterrupt:
+            typer.echo("\ninterrupted: every finished evaluation is kept, none is half recorded")
+            typer.echo(again)
+            raise typer.Exit(signals.exit_code) from None
     typer.echo(f"stopped: {reason}")
     _summary(path)
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
 from gbopt.errors import EnvironmentProblem
+from gbopt.evaluate.signals import ignore_signals, withheld
+from gbopt.md import stopping
 
 _RESTARTS = 3
 _PARENT_POLL_S = 0.5
+
+
+class _Left(NamedTuple):
+    """What a task comes to that was not begun, or not finished, as it was asked to stop."""
+
+    request: stopping.Request
 
 
 def in_workers(
@@ -25,6 +32,7 @@ def in_workers(
     """Run joblib tasks in ``workers`` processes; start over when a worker is killed from outside.
 
     loky ends all workers when one dies, so the tasks must be able to pick up where they were.
+    When this process is asked to stop (see ``stopping``), no task is begun any more.
 
     Args:
         make_tasks: makes the list of delayed calls, anew for each start.
@@ -33,16 +41,26 @@ def in_workers(
 
     Raises:
         EnvironmentProblem: workers died again and again.
+        Stopped: a task was left undone, as this process was asked to stop.
     """
-    from joblib import Parallel
+    from joblib import Parallel, delayed
+    from joblib.externals.loky.backend import resource_tracker
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+    where = stopping.watched(), os.getpid()
+    with withheld():  # a helper of loky that lives as long as this process does
+        resource_tracker.ensure_running()
     for attempt in range(_RESTARTS + 1):
         try:
-            results: list[Any] = Parallel(n_jobs=workers, backend="loky")(make_tasks())
+            tasks = [delayed(_stoppable)(*where, *task) for task in make_tasks()]
+            results: list[Any] = Parallel(n_jobs=workers, backend="loky")(tasks)
         except TerminatedWorkerError:
+            stopping.heed_late()
             on_death(attempt)
         else:
+            for result in results:
+                if isinstance(result, _Left):
+                    raise stopping.Stopped(result.request)
             return results
     raise EnvironmentProblem(
         f"the worker processes died {_RESTARTS + 1} times",
@@ -50,12 +68,30 @@ def in_workers(
     )
 
 
+def _stoppable(
+    folder: Path | None,
+    main_pid: int,
+    task: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    named: dict[str, Any],
+) -> Any:
+    """Run a task unless, or until, this is to stop."""
+    if os.getpid() != main_pid:
+        stopping.watch(folder)
+    found = stopping.request(afresh=True)
+    if found is not None:
+        return _Left(found)
+    try:
+        return task(*arguments, **named)
+    except stopping.Stopped as stopped:
+        return _Left(stopped.request)
+
+
 def become_worker(main_pid: int) -> None:
-    """Leave Ctrl-C to the main process, and end when it is gone. Call first in every task."""
+    """Leave signals to the main process, and end when it is gone. Call first in every task."""
     if os.getpid() == main_pid:
         return
-    # Ctrl-C reaches the whole process group: only the main process answers it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ignore_signals()
     threading.Thread(target=_leave_with, args=(main_pid,), daemon=True).start()
 
 

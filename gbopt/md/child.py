@@ -13,6 +13,7 @@ import json
 import math
 import os
 import queue
+import signal
 import sys
 import threading
 import time
@@ -40,6 +41,9 @@ class BlowUpError(Exception):
 
 def main() -> None:
     """Run the request, and report an error as a message rather than a traceback."""
+    # A scheduler signals every process of a job. This one ends when its parent says so.
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
     folder, rank = Path(sys.argv[1]), int(os.environ.get("PMI_RANK", "0"))
     pipe = Connection(int(sys.argv[2]), readable=False) if rank == 0 else None
     answers: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -130,6 +134,7 @@ class _Run:
             self.folder, self.engine, self.at, self.request.key, writer=self.pipe is not None
         )
         agreed(self.engine, 0)  # no rank reads before the first one has written
+        self.send({"type": "checkpoint"})
         self.engine.load(file)
 
     def _minimise(self, stage: Stage) -> None:

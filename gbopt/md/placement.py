@@ -154,8 +154,12 @@ def _forget_mps() -> None:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Turn SIGTERM, which a scheduler sends, into an exit that ends the daemon first."""
-    if threading.current_thread() is not threading.main_thread():
+    """Turn SIGTERM, which a scheduler sends, into an exit that ends the daemon first.
+
+    Where the caller answers it already, that is left as it is.
+    """
+    answered = signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    if answered or threading.current_thread() is not threading.main_thread():
         yield
         return
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

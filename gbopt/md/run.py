@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from gbopt.config import MDConfig, Potential
 from gbopt.errors import EnvironmentProblem, MDError
+from gbopt.md import stopping
 from gbopt.md.checkpoint import clear_checkpoints
 from gbopt.md.engine import EngineSettings, System
 from gbopt.md.libmpi import child_environment, mpiexec
@@ -29,6 +31,7 @@ from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.trajectory import Trajectory, TrajectoryInfo
 
 _LOG_LINES = 40
+_LOOK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,11 @@ class MDRun:
         self,
         folder: Path,
         info: tuple[Bicrystal, MDConfig],
-        settings: EngineSettings,
+        request: Request,
         stall_s: float,
         on_progress: Callable[[Progress], None],
     ) -> None:
-        self._folder = folder
+        self._folder, self._request = folder, request
         self._structure, self._md = info
         self._stall_s = stall_s
         self._on_progress = on_progress
@@ -65,7 +68,7 @@ class MDRun:
         """Potential energy at the last report of each stage."""
         self.engine = ""
         """Engine and version, once it has started."""
-        self._process, self._pipe = _spawn(folder, settings)
+        self._process, self._pipe = _spawn(folder, request.settings)
 
     def mean_temperature_K(self, stage: str = "production") -> float:
         """Mean temperature of a stage so far; nan before its first report."""
@@ -142,12 +145,13 @@ class MDRun:
             self._process.stdin.write(b"go\n" if go_on else b"stop\n")
             self._process.stdin.flush()
         except OSError:
-            raise self._failure(f"the MD process died ({_ending(self._process)})") from None
+            raise self._death() from None
 
     def _receive(self) -> dict[str, Any]:
         """Read the next message, keep the books, and turn trouble into an error."""
         message: dict[str, Any] = json.loads(self._read())
         self._stage = message["stage"]
+        self._heed(at_checkpoint=message["type"] == "checkpoint")
         if message["type"] == "error":
             self._raise(message)
         self._ended = message["type"] == "done"
@@ -164,15 +168,37 @@ class MDRun:
         return message
 
     def _read(self) -> bytes:
-        if not self._pipe.poll(self._stall_s):
-            raise self._failure(
-                f"the MD process reported nothing for {self._stall_s:g} s and was ended",
-                f"the logs are in {self._folder}; where steps are that slow, raise run.stall_s",
-            )
+        end = time.monotonic() + self._stall_s
+        while not self._pipe.poll(min(_LOOK_S, self._stall_s)):
+            self._heed()
+            if time.monotonic() >= end:
+                raise self._failure(
+                    f"the MD process reported nothing for {self._stall_s:g} s and was ended",
+                    f"the logs are in {self._folder}; where steps are that slow, raise run.stall_s",
+                )
         try:
             return self._pipe.recv_bytes()
         except (EOFError, OSError):
-            raise self._failure(f"the MD process died ({_ending(self._process)})") from None
+            raise self._death() from None
+
+    def _heed(self, *, at_checkpoint: bool = False) -> None:
+        """End the run where that is asked for: at a checkpoint, if one may come soon."""
+        if stopping.asked_to_end() is None:
+            return
+        if at_checkpoint or not self._keeps() or stopping.patience_left_s() <= 0:
+            stopping.heed()
+
+    def _keeps(self) -> bool:
+        """Whether what the run does now is lost unless it goes on for a while."""
+        request = self._request
+        kinds = {stage.name: stage.kind for stage in request.stages}
+        if request.checkpoint_steps or "production" not in kinds.values():
+            return True  # a checkpoint within the stage; a relaxation, which takes seconds
+        return kinds.get(self._stage, "production") != "production"
+
+    def _death(self) -> MDError:
+        stopping.heed_late()
+        return self._failure(f"the MD process died ({_ending(self._process)})")
 
     def _raise(self, message: dict[str, Any]) -> None:
         if message["kind"] == "environment":
@@ -243,7 +269,7 @@ def run_md(
         checkpoint_steps=checkpoint_steps,
     )
     request.write(folder)
-    run = MDRun(folder, (structure, md), settings, stall_s, on_progress)
+    run = MDRun(folder, (structure, md), request, stall_s, on_progress)
     try:
         yield run
         if run.ended:
