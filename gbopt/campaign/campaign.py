@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gbopt.campaign.deadline import Deadline
 from gbopt.campaign.record import attributes_of, of_record, result_of
 from gbopt.campaign.space import GBSpace
 from gbopt.campaign.told import TOLD, of_earlier, search_settings, tell, told_before
@@ -23,6 +24,7 @@ from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
 from gbopt.evaluate.candidate import Job, evaluate
 from gbopt.evaluate.engines import BEFORE_THE_CHOICE, choose_engine, pin, pinned_engine
+from gbopt.md import stopping
 from gbopt.md.engine import EngineSettings
 from gbopt.md.run import Progress
 from gbopt.md.select import Choice
@@ -183,16 +185,18 @@ class Campaign:
         """Evaluations that the study holds as finished, failed ones included."""
         return sum(record.state != "running" for record in self.study.records())
 
-    def decide(self, deadline: float | None, earlier: int) -> Proposal | Stop:
+    def decide(self, deadline: Deadline | None, earlier: int) -> Proposal | Stop:
         """The next boundary, or why no further evaluation should start.
 
         Args:
-            deadline: time (``time.time()``) after which none starts.
+            deadline: after which none starts.
             earlier: evaluations finished before this run; their failures are forgiven.
         """
         history = self.history()
-        if deadline is not None and time.time() > deadline:
-            return Stop(f"the time limit of {self.config.search.max_hours:g} h was reached")
+        if (asked := stopping.read(self.folder.path)) is not None:
+            return Stop(asked.reason)
+        if deadline is not None and deadline.passed:
+            return Stop(deadline.reason)
         if _failures_in_a_row(history, earlier) >= FAILURES_IN_A_ROW:
             return Stop(f"{FAILURES_IN_A_ROW} evaluations in a row failed (`gbopt trace --failed`)")
         return decide(

@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from gbopt.campaign.campaign import Campaign
+from gbopt.campaign.deadline import Deadline, after_hours
 from gbopt.errors import RunFolderError
 from gbopt.evaluate.engines import on_its_gpu
 from gbopt.evaluate.workers import become_worker, in_workers
@@ -23,26 +24,38 @@ _LEFTOVER_WAIT_S = 30.0
 _LOOK_S = 5.0
 
 
-def run(campaign: Campaign) -> str:
+def run(campaign: Campaign, deadline: Deadline | None = None) -> str:
     """Run until the campaign stops; return why it stopped.
 
     The run folder is held exclusively. Interrupting or killing this process at any moment loses
     no finished evaluation: call it again to go on.
 
+    Args:
+        campaign: what is run.
+        deadline: after which no evaluation starts; by default that of search.max_hours.
+
     Raises:
         RunFolderError: another process runs this campaign.
+        Stopped: it was asked to end what runs.
         GboptError: the bulk reference or this machine does not work.
     """
     with campaign.folder.exclusive():
         stopping.begin(campaign.folder.path)
         _wait_for_leftovers(campaign.folder.path)
-        limit = campaign.config.search.max_hours
-        deadline = None if limit is None else time.time() + 3600 * limit
-        with gpus_shared(campaign):
-            campaign.bulk()
-            campaign.heal()
-            earlier = campaign.finished_count()
-            _work(campaign, deadline, earlier)
+        hours = campaign.config.search.max_hours
+        if deadline is None and hours is not None:
+            deadline = after_hours(hours)
+        earlier = campaign.finished_count()
+        try:
+            with gpus_shared(campaign):
+                campaign.bulk()
+                campaign.heal()
+                earlier = campaign.finished_count()
+                _work(campaign, deadline, earlier)
+        except stopping.Stopped as stopped:
+            if stopped.request.now:
+                campaign.folder.note("interrupted", by=stopped.request.by)
+                raise
         step = campaign.decide(deadline, earlier)
         reason = step.reason if isinstance(step, Stop) else "all workers ended"
         campaign.conclude(reason)
@@ -59,7 +72,7 @@ def gpus_shared(campaign: Campaign) -> Iterator[None]:
         yield
 
 
-def _work(campaign: Campaign, deadline: float | None, earlier: int) -> None:
+def _work(campaign: Campaign, deadline: Deadline | None, earlier: int) -> None:
     """Run the workers until all have ended."""
     from joblib import delayed
 
@@ -76,7 +89,12 @@ def _work(campaign: Campaign, deadline: float | None, earlier: int) -> None:
 
 
 def worker(
-    path: str, slot: int, orphans: list[int], deadline: float | None, earlier: int, main_pid: int
+    path: str,
+    slot: int,
+    orphans: list[int],
+    deadline: Deadline | None,
+    earlier: int,
+    main_pid: int,
 ) -> None:
     """Evaluate the orphans, then propose and evaluate until the campaign should stop.
 
@@ -84,7 +102,7 @@ def worker(
         path: the run folder.
         slot: number of this worker.
         orphans: trials that an earlier run left unfinished.
-        deadline: time (``time.time()``) after which no evaluation starts.
+        deadline: after which no evaluation starts.
         earlier: evaluations that were finished before this run.
         main_pid: process that started the workers.
     """
@@ -94,7 +112,7 @@ def worker(
         bulk = campaign.bulk()
         settings = on_its_gpu(campaign.engine().settings, slot)
         for number in orphans:
-            if deadline is not None and time.time() > deadline:
+            if stopping.request() is not None or (deadline is not None and deadline.passed):
                 return
             campaign.folder.note("restarted", trial=number)
             _finish(campaign, campaign.evaluate(campaign.job(number), bulk, settings))
@@ -112,10 +130,11 @@ def worker(
             _finish(campaign, campaign.evaluate(job, bulk, settings))
 
 
-def _await_another(campaign: Campaign, finished: int, deadline: float | None) -> None:
+def _await_another(campaign: Campaign, finished: int, deadline: Deadline | None) -> None:
     """Wait until another worker has finished an evaluation: there may be more to do then."""
-    while campaign.finished_count() == finished and (deadline is None or time.time() < deadline):
-        stopping.heed()
+    while campaign.finished_count() == finished and not (deadline and deadline.passed):
+        if stopping.request() is not None:
+            return
         time.sleep(_LOOK_S)
 
 

@@ -14,6 +14,7 @@ from gbopt.cli import (
     build,
     catalog,
     confirm,
+    control,
     disorder,
     doctor,
     generate,
@@ -34,7 +35,8 @@ app = typer.Typer(
     name="gbopt",
     help="Search for the grain boundaries of LLZO that resist lithium least.\n\n"
     "Exit codes: 0 done, 1 bad input, 2 wrong usage, 3 this machine lacks something, "
-    "4 finished with failed trials, 130 interrupted, 143 ended by SIGTERM, 138 by SIGUSR1.",
+    "4 finished with failed trials, 130 interrupted (Ctrl-C, or `gbopt stop --now`), "
+    "143 ended by SIGTERM, 138 by SIGUSR1.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
@@ -63,6 +65,7 @@ _DISORDER = "Far from equilibrium"
 app.command(rich_help_panel=_RUNNING)(launch.check)
 app.command(rich_help_panel=_RUNNING)(launch.run)
 app.command(rich_help_panel=_RUNNING)(launch.resume)
+app.command(rich_help_panel=_RUNNING)(control.stop)
 app.command(rich_help_panel=_RUNNING)(confirm.confirm)
 app.command(rich_help_panel=_RUNNING)(observe.observe)
 app.command(rich_help_panel=_LOOKING)(read.status)

@@ -13,6 +13,7 @@ from gbopt.config import CampaignConfig, load_campaign, parse_campaign, read_cam
 
 if TYPE_CHECKING:
     from gbopt.campaign.campaign import Campaign
+    from gbopt.campaign.deadline import Deadline
 
 FINISHED_WITH_FAILURES = 4
 
@@ -21,6 +22,14 @@ RunDir = Annotated[Path, typer.Argument(help="Run folder.", metavar="DIR")]
 Workers = Annotated[
     int | None,
     typer.Option("--workers", "-j", min=1, help="Evaluations at once, instead of run.workers."),
+]
+MaxHours = Annotated[
+    float | None,
+    typer.Option(min=0, help="Start no evaluation after so many hours, instead of max_hours."),
+]
+Until = Annotated[
+    str | None,
+    typer.Option(metavar="HH:MM", help="Start no evaluation after that time of day (local)."),
 ]
 
 
@@ -39,6 +48,8 @@ def run(
         Path | None, typer.Option("--out", "-o", help="Run folder (default: runs/NAME).")
     ] = None,
     workers: Workers = None,
+    max_hours: MaxHours = None,
+    until: Until = None,
 ) -> None:
     """Run a campaign in a new run folder."""
     from gbopt.campaign.campaign import Campaign
@@ -47,6 +58,7 @@ def run(
     from gbopt.md.placement import require_room
     from gbopt.store.rundir import require_new
 
+    deadline = _deadline(max_hours, until)
     text = read_campaign(file)
     config = with_workers(parse_campaign(text, str(file), file.parent), workers)
     _require_space(config)
@@ -54,7 +66,7 @@ def run(
     require_new(folder)
     require_room(config.run, choose_engine(config, say).settings)
     campaign = Campaign.start(folder, config, text)
-    _go(campaign)
+    _go(campaign, deadline)
 
 
 def resume(
@@ -64,6 +76,8 @@ def resume(
         int | None,
         typer.Option(min=1, help="New budget: evaluations in all, instead of search.evaluations."),
     ] = None,
+    max_hours: MaxHours = None,
+    until: Until = None,
 ) -> None:
     """Continue a campaign that was interrupted or killed, or give it a larger budget."""
     from gbopt.campaign.campaign import Campaign
@@ -71,6 +85,7 @@ def resume(
     from gbopt.cli.progress import event_line
     from gbopt.md.placement import require_room
 
+    deadline = _deadline(max_hours, until)
     campaign = Campaign.recover(run_dir)
     last = campaign.folder.events()[-1:]
     if last and last[0]["event"] == "rebuilt":
@@ -81,7 +96,7 @@ def resume(
         campaign.folder.change_limits(campaign.config)
     campaign.config = with_workers(campaign.config, workers)
     require_room(campaign.config.run, campaign.engine(say).settings)
-    _go(campaign)
+    _go(campaign, deadline)
 
 
 def with_workers(config: CampaignConfig, workers: int | None) -> CampaignConfig:
@@ -101,7 +116,17 @@ def _require_space(config: CampaignConfig) -> None:
     require_driven(config)
 
 
-def _go(campaign: Campaign) -> None:
+def _deadline(max_hours: float | None, until: str | None) -> Deadline | None:
+    """The limit of this run alone, if there is one; of two the first."""
+    from gbopt.campaign.deadline import after_hours, at_clock, earliest
+
+    return earliest(
+        None if max_hours is None else after_hours(max_hours),
+        None if until is None else at_clock(until),
+    )
+
+
+def _go(campaign: Campaign, deadline: Deadline | None) -> None:
     from gbopt.campaign.run import run as run_campaign
     from gbopt.cli.progress import Display
     from gbopt.evaluate.signals import stoppable
@@ -113,7 +138,7 @@ def _go(campaign: Campaign) -> None:
     with stoppable(path) as signals:
         try:
             with Display(path):
-                reason = run_campaign(campaign)
+                reason = run_campaign(campaign, deadline)
         except KeyboardInterrupt:
             typer.echo("\ninterrupted: every finished evaluation is kept, none is half recorded")
             typer.echo(again)

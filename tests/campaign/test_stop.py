@@ -1,0 +1,85 @@
+"""Limits of time, and stopping a campaign from outside: real runs through the command line."""
+
+import json
+from datetime import datetime
+
+import pytest
+
+from gbopt.campaign.deadline import at_clock, earliest
+from gbopt.errors import ConfigError
+from tests.campaign.harness import (
+    evaluations,
+    events,
+    gbopt,
+    gone,
+    md_children,
+    progress,
+    start,
+    wait_for,
+)
+
+
+@pytest.mark.parametrize(
+    ("clock", "expected"),
+    [("08:00", (2026, 3, 2, 8, 0)), ("23:30", (2026, 3, 1, 23, 30)), ("9:05", (2026, 3, 2, 9, 5))],
+)
+def test_a_time_of_day_is_the_next_one(clock, expected):
+    now = datetime(2026, 3, 1, 22, 15, 30)
+    assert at_clock(clock, now).at_s == datetime(*expected).timestamp()
+    assert clock.rjust(5, "0") in at_clock(clock, now).reason
+
+
+@pytest.mark.parametrize("clock", ["24:00", "8", "12:60", "noon", ""])
+def test_what_is_no_time_of_day_is_refused(clock):
+    with pytest.raises(ConfigError, match="no time of day"):
+        at_clock(clock)
+
+
+def test_of_two_limits_the_first_counts():
+    early, late = at_clock("23:00", datetime(2026, 3, 1)), at_clock("22:00", datetime(2026, 3, 2))
+    assert earliest(late, None, early) == early
+    assert earliest(None, None) is None
+
+
+def test_stop_finishes_what_runs_and_resume_goes_on(tiny, tmp_path):
+    run = tmp_path / "run"
+    process = start("run", tiny(evaluations=3, nvt_ps=0.3), "--out", run)
+    wait_for(lambda: progress(run, 0, "nvt"), process)
+    asked = gbopt("stop", run)
+    assert asked.returncode == 0, asked.stderr
+    assert "nothing is begun after it" in asked.stdout
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert "stopped: asked to stop by `gbopt stop` of " in output
+    assert sorted(evaluations(run)) == [0]
+    assert "asked to stop" in gbopt("status", run).stdout
+
+    limited = gbopt("resume", run, "--max-hours", 0, "--until", "00:00")
+    assert limited.returncode == 0, limited.stdout + limited.stderr
+    assert "stopped: the time limit of 0 h was reached" in limited.stdout
+    assert events(run, "stopped")[-1]["reason"] == "the time limit of 0 h was reached"
+    assert not (run / "stop.json").exists()
+    assert sorted(evaluations(run)) == [0]
+
+    process = start("resume", run)
+    wait_for(lambda: progress(run, 1, "anneal"), process)
+    children = md_children(process)
+    assert gbopt("stop", run, "--now").returncode == 0
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert output.rstrip().endswith(f"resume with: gbopt resume {run}")
+    assert gone(children)
+    assert sorted(evaluations(run)) == [0]
+    assert "--now" in events(run, "interrupted")[-1]["by"]
+    assert json.loads((run / "stop.json").read_text())["now"] is True
+    again = gbopt("stop", run)
+    assert "nothing on this machine runs" in again.stdout
+
+
+def test_stop_and_limits_refuse_what_makes_no_sense(tmp_path):
+    refused = gbopt("stop", tmp_path)
+    assert refused.returncode == 1
+    assert "not a run folder" in refused.stderr
+    refused = gbopt("resume", tmp_path, "--until", "25:00")
+    assert refused.returncode == 1
+    assert "HH:MM" in refused.stderr
