@@ -146,7 +146,7 @@ class TransportProfile:
     def cell_diffusivity(self, *axes: int) -> Estimate:
         """Tracer D of the whole cell, mean over the axes given (0, 1, 2 for x, y, z), cm2/s."""
         return segment_estimate(
-            lambda mask: A2_PS_TO_CM2_S * self._cell_diffusivity(mask, axes),
+            lambda mask: A2_PS_TO_CM2_S * self.masked_diffusivity(mask, axes),
             self.segments,
             unit="cm2/s",
             method="[M(2t)-M(t)]/2t over all Li; jackknife over segments",
@@ -242,7 +242,8 @@ class TransportProfile:
         """Nernst-Einstein kT/(q^2 c D), ohm cm, of c D in 1/(A ps)."""
         return ohm_cm_from_metal(BOLTZMANN_EV_K * self.temperature_K / conductance)
 
-    def _cell_diffusivity(self, mask: Mask, axes: tuple[int, ...]) -> float:
+    def masked_diffusivity(self, mask: Mask, axes: tuple[int, ...]) -> float:
+        """D of the whole cell from the segments of a mask, mean over axes, A^2/ps."""
         short, long = (
             self.sum_sq[lag, mask].sum(axis=(0, 1)) / self.counts[lag, mask].sum() for lag in (0, 1)
         )

@@ -16,7 +16,9 @@ import numpy as np
 
 from gbopt.analysis.frames import drift_corrected
 from gbopt.analysis.local import HOP_A
-from gbopt.analysis.msd import LiDisplacement, MSDCurve
+from gbopt.analysis.msd import XYZ, LiDisplacement, MSDCurve
+from gbopt.analysis.profile import TransportProfile
+from gbopt.analysis.statistics import Mask, segment_estimate
 from gbopt.analysis.transport import LiTransport
 from gbopt.config import LAGS_PER_SEGMENT
 from gbopt.model.observables import Estimate
@@ -26,8 +28,9 @@ from gbopt.units import A2_PS_TO_CM2_S
 FEW_HOPS = 50
 """With fewer hops in the whole run a diffusivity is an upper bound."""
 STEADY = 0.7
-"""D at a lag that is below this part of D at half the lag is still falling: an upper bound. Ions in
-a cage whose relaxation time is 0.6 of the lag reach 0.33, diffusing ones 1, whatever they hop."""
+"""D at a lag that is below this part of D at half the lag, by more than a standard error, is still
+falling: an upper bound. Ions in a cage whose relaxation time is 0.6 of the lag reach 0.33, those
+that diffuse 1, however seldom they hop."""
 
 
 class TracerDiffusion(NamedTuple):
@@ -40,8 +43,8 @@ class TracerDiffusion(NamedTuple):
     """The lag t."""
     exponent: float
     """log2 of M(2t)/M(t): 1 for diffusion, 0 for ions that only rattle."""
-    steadiness: float
-    """D at the lag over D at half of it, from the MSD of the whole run: 1 for diffusion."""
+    steadiness: Estimate
+    """D at the lag over D at half of it: 1 for diffusion."""
     hops_per_ion: float
     """6 D over HOP_A^2 times the length of the run."""
     curve: MSDCurve
@@ -69,29 +72,43 @@ def tracer_diffusion(
     # In whole frames, with some left over for the rounding of longer strides.
     longest = int((info.n_frames // segments - 1) / (LAGS_PER_SEGMENT + 0.2))
     lag = _lag(curve, lag_ps, longest * info.frame_interval_ps)
-    transport = LiTransport(info, lag_ps=lag, segments=segments, bin_A=info.length_A)
+    at_lag, at_half = (
+        LiTransport(info, lag_ps=each, segments=segments, bin_A=info.length_A)
+        for each in (lag, lag / 2)
+    )
     for frame in drift_corrected(open_frames()):
-        transport.add(frame)
-    profile = transport.result()
+        at_lag.add(frame)
+        at_half.add(frame)
+    profile = at_lag.result()
     D = profile.cell_diffusivity(0, 1, 2)
     n_li = profile.n_li
     per_D = 6 / A2_PS_TO_CM2_S * segments * profile.segment_ps / HOP_A**2
     hops = max(0.0, D.value) * per_D
-    steadiness = _steadiness(curve, profile.lag_ps)
+    steadiness = _steadiness(profile, at_half.result())
     if hops * n_li < FEW_HOPS:
         # What so few hops leave room for; the scatter of the run stands as its error.
         most = max(D.value, FEW_HOPS / n_li / per_D)
         D = D.model_copy(update={"value": most, "bound": "upper"})
-    elif steadiness < STEADY:
+    elif steadiness.value + steadiness.std_err < STEADY:
         D = D.model_copy(update={"bound": "upper"})
     return TracerDiffusion(D, profile.lag_ps, profile.msd_exponent(), steadiness, hops, curve)
 
 
-def _steadiness(curve: MSDCurve, lag_ps: float) -> float:
-    """[M(2t) - M(t)]/t over the same at half the lag."""
-    lags = np.array([0.5, 1.0, 2.0]) * lag_ps
-    half, one, two = np.interp(lags, curve.lag_ps, curve.msd_A2.sum(axis=1))
-    return float((two - one) / 2 / (one - half)) if one > half else 0.0
+def _steadiness(profile: TransportProfile, half: TransportProfile) -> Estimate:
+    """D at a lag over D at half of it, both from the same segments."""
+    if half.lag_ps >= profile.lag_ps:  # of one frame, which has no half
+        return Estimate(value=1.0, std_err=0.0, unit="", n_eff=profile.segments, method="not seen")
+
+    def ratio(mask: Mask) -> float:
+        below = half.masked_diffusivity(mask, XYZ)
+        return profile.masked_diffusivity(mask, XYZ) / below if below > 0 else 0.0
+
+    return segment_estimate(
+        ratio,
+        profile.segments,
+        unit="",
+        method=f"D at {profile.lag_ps:.4g} ps over D at {half.lag_ps:.4g} ps; segments",
+    )
 
 
 def _lag(curve: MSDCurve, least_ps: float, longest_ps: float) -> float:

@@ -149,7 +149,7 @@ def _record(
         D_cm2_s=diffusion.D_cm2_s if diffusion else None,
         lag_ps=diffusion.lag_ps if diffusion else None,
         exponent=round(diffusion.exponent, 4) if diffusion else None,
-        steadiness=round(diffusion.steadiness, 4) if diffusion else None,
+        steadiness=diffusion.steadiness if diffusion else None,
         hops_per_ion=diffusion.hops_per_ion if diffusion else None,
         ordered_share=found.framework.ordered_share if found else None,
         displaced_share=found.framework.displaced_share if found else None,

@@ -135,7 +135,8 @@ def _write_msd(diffusion: TracerDiffusion, folder: Path) -> None:
 
 def _diffusion_flags(diffusion: TracerDiffusion) -> tuple[QualityFlag, ...]:
     few = diffusion.hops_per_ion < _FEW_HOPS_PER_ION
-    falling = diffusion.steadiness < STEADY
+    steady = diffusion.steadiness
+    falling = steady.value + steady.std_err < STEADY
     text = f"{diffusion.hops_per_ion:.2g} hops an ion"
     if diffusion.D_cm2_s.bound and not falling:
         text = f"fewer than {FEW_HOPS} hops in the run: D is an upper bound"
@@ -150,9 +151,9 @@ def _diffusion_flags(diffusion: TracerDiffusion) -> tuple[QualityFlag, ...]:
         QualityFlag(
             name="steady",
             level="warn" if falling else "ok",
-            measured=round(diffusion.steadiness, 3),
+            measured=round(steady.value, 3),
             limit=STEADY,
-            message=f"D at a lag of {diffusion.lag_ps:.3g} ps is {diffusion.steadiness:.2f} of "
+            message=f"D at a lag of {diffusion.lag_ps:.3g} ps is {steady} of "
             "that at half of it" + (": it still falls, and is an upper bound." if falling else "."),
         ),
     )

@@ -80,7 +80,7 @@ class RunRecord(_Record):
     D_cm2_s: Estimate | None = None
     lag_ps: float | None = None
     exponent: float | None = None
-    steadiness: float | None = None
+    steadiness: Estimate | None = None
     """D at the lag over D at half of it."""
     hops_per_ion: float | None = None
     ordered_share: float | None = None

@@ -144,7 +144,7 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         **_columns("D_cm2_s", record.D_cm2_s),
         "lag_ps": record.lag_ps,
         "msd_exponent": record.exponent,
-        "steadiness": record.steadiness,
+        **_columns("steadiness", record.steadiness),
         "hops_per_ion": record.hops_per_ion,
         "ordered_share": record.ordered_share,
         "displaced_share": record.displaced_share,

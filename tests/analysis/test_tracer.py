@@ -109,13 +109,20 @@ def test_an_ion_in_a_slow_cage_gives_an_upper_bound(seed):
         path[k] = keep * path[k - 1] + rng.normal(0, 0.6 * np.sqrt(1 - keep**2), (ions, 3))
     found = tracer_diffusion(opened(path), lag_ps=1.0, segments=SEGMENTS)
     assert found.D_cm2_s.bound == "upper"
-    assert found.steadiness < 0.7
+    assert found.steadiness.value < 0.7
 
 
 def test_fast_hopping_is_steady():
     found = tracer_diffusion(opened(hopping(5, 100, 1000, 0.5)), lag_ps=2.0, segments=SEGMENTS)
-    assert found.steadiness == pytest.approx(1.0, abs=0.1)
+    assert found.steadiness.value == pytest.approx(1.0, abs=0.1)
     assert found.D_cm2_s.bound is None
+
+
+def test_slow_hopping_seldom_looks_as_if_it_were_not():
+    """Some hundred hops in all beside a rattle of 0.3 A: noisy, but no cage."""
+    paths = [hopping(seed, 40, 1000, 0.03) for seed in range(12)]
+    found = [tracer_diffusion(opened(p), lag_ps=1.0, segments=SEGMENTS).D_cm2_s for p in paths]
+    assert sum(D.bound is not None for D in found) <= 3
 
 
 def test_hops_per_ion_are_counted():

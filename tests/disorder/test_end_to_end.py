@@ -68,7 +68,7 @@ def test_site_network_pairs_and_vibrations_come_with_the_runs(folder):
     (result,) = runs[0].glob("result-*.json")
     record = json.loads(result.read_text())
     assert record["network"]["sites_per_formula_unit"] > 6
-    for name in ("pairs", "vibrations", "arrhenius", "diffusivity_density", "activation_density"):
+    for name in ("pairs", "vibrations", "diffusivity_density"):
         assert (folder / "run" / "figures" / f"{name}.svg").exists()
     assert not list((folder / "run").rglob("*.f32"))  # frames are large, and were not asked for
 
