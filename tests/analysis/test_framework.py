@@ -56,7 +56,7 @@ def test_a_crystal_whose_cations_have_changed_places_is_still_one():
     rng = np.random.default_rng(4)
     moved = POSITIONS.copy()
     for kind in (1, 2):
-        ions = np.flatnonzero(SPECIES == kind)
+        ions = np.flatnonzero(kind == SPECIES)
         moved[ions] = POSITIONS[rng.permutation(ions)]
     found = measured(vibrating(rng, moved))
     assert found.displaced_share > 0.8
