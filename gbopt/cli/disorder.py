@@ -30,7 +30,6 @@ Out = Annotated[
     typer.Option("--out", "-o", help="Folder of the study (default: runs/NAME)."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print systems and cost, and run nothing.")]
-INTERRUPTED = 130
 _POLL_S, _PROGRESS_EVERY_S = 1.0, 60.0
 
 
@@ -113,6 +112,7 @@ def _go(setup: Setup, kind: Kind, file: Path) -> None:
     """Run what is left of a part, and keep the tables up to date whatever ends it."""
     from gbopt.cli.preflight import say
     from gbopt.disorder.study import run_part
+    from gbopt.evaluate.signals import stoppable
     from gbopt.md import stopping
     from gbopt.md.placement import require_room
     from gbopt.report.disorder import draw_run, write_study
@@ -124,12 +124,12 @@ def _go(setup: Setup, kind: Kind, file: Path) -> None:
     say(f"goes on, after an interruption, with: {again}")
     stopping.begin(setup.folder)
     try:
-        with _followed(setup):
+        with stoppable(setup.folder) as signals, _followed(setup):
             run_part(setup, kind, draw_run, lambda _: say("a worker process was killed"))
     except KeyboardInterrupt:
         say(f"\ninterrupted: every finished run is kept, a started one goes on with: {again}")
         write_study(setup)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(signals.exit_code) from None
 
 
 def _print_results(
