@@ -17,6 +17,7 @@ from gbopt.cli import (
     control,
     disorder,
     doctor,
+    export,
     generate,
     insight,
     inspect,
@@ -83,7 +84,7 @@ app.command(rich_help_panel=_MAKING)(catalog.catalog)
 app.command(rich_help_panel=_MAKING)(build.build)
 app.command(rich_help_panel=_MAKING)(network.network)
 app.command(rich_help_panel=_MAKING)(generate.generate)
-app.command(rich_help_panel=_MAKING)(generate.export)
+app.command(rich_help_panel=_MAKING)(export.export)
 app.command(rich_help_panel=_MAKING)(inspect.inspect)
 app.command(rich_help_panel=_MAKING)(doctor.doctor)
 app.command(rich_help_panel=_MAKING)(doctor.bench_md)

@@ -1,4 +1,4 @@
-"""`gbopt generate` and `gbopt export`: a library of boundaries, and structures out of it."""
+"""`gbopt generate`: a library of boundaries."""
 
 from __future__ import annotations
 
@@ -8,29 +8,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gbopt.errors import ConfigError
-
 if TYPE_CHECKING:
     from gbopt.config.library import LibraryConfig
     from gbopt.geometry.archive import Archive
-    from gbopt.geometry.query import Condition
 
 INTERRUPTED = 130
 _LINE_EVERY_S = 15.0
-
-
-class FileFormat(StrEnum):
-    """File formats of structures, by the ending of their names."""
-
-    EXTXYZ = "extxyz"
-    CIF = "cif"
-    DATA = "data"
 
 
 def generate(
@@ -145,53 +133,3 @@ def _lines(count: int, done: int) -> Callable[[dict[str, int]], None]:
 
 def _others(seen: Counter[str]) -> str:
     return "".join(f", {n:,} {status}" for status, n in sorted(seen.items()) if status != "ok")
-
-
-def export(
-    library: Annotated[Path, typer.Argument(help="Folder of a library.", metavar="LIBRARY")],
-    to: Annotated[Path, typer.Option(help="Folder for the files, one a structure.")],
-    fmt: Annotated[FileFormat, typer.Option("--format", "-f", help="Format of the files.")],
-    where: Annotated[
-        str | None, typer.Option(help="Conditions: 'misorientation < 15 and width = 3'.")
-    ] = None,
-    number: Annotated[
-        list[int] | None, typer.Option(min=0, help="Structures by number; repeat for more.")
-    ] = None,
-    kind: Annotated[str | None, typer.Option(help="Kind of boundary, such as twist.")] = None,
-    max_ions: Annotated[int | None, typer.Option(min=1, help="Largest cell, ions.")] = None,
-) -> None:
-    """Write structures of a library as files."""
-    from gbopt.geometry.archive import Archive
-    from gbopt.geometry.compact import decode
-    from gbopt.geometry.files import write_structure
-
-    conditions, written = _conditions(where, kind, max_ions), 0
-    with Archive.open_(library) as archive:
-        chosen = [r for r in archive.records(conditions) if not number or r.number in number]
-        if not chosen:
-            raise ConfigError(
-                f"no structure of {library} meets all conditions",
-                hint=f"{library / 'properties.csv'} lists them; loosen a condition",
-            )
-        to.mkdir(parents=True, exist_ok=True)
-        for record in chosen:
-            blob = archive.blob(record.number)
-            if blob is not None:
-                path = to / f"{record.number:06d}-{record.key}.{fmt.value}"
-                write_structure(decode(blob), path)
-                written += 1
-    typer.echo(f"wrote {written:,} structures to {to}")
-
-
-def _conditions(where: str | None, kind: str | None, max_ions: int | None) -> list[Condition]:
-    from gbopt.geometry.catalog import KINDS
-    from gbopt.geometry.query import Condition, parse_where
-
-    found = [Condition("status", "=", "ok"), *(parse_where(where) if where else [])]
-    if kind is not None:
-        if kind.replace("-", " ") not in KINDS:
-            raise ConfigError(f"--kind: {kind!r} is no kind", hint=f"one of {', '.join(KINDS)}")
-        found.append(Condition("kind", "=", kind.replace("-", " ")))
-    if max_ions is not None:
-        found.append(Condition("ions", "<=", max_ions))
-    return found

@@ -246,3 +246,6 @@ def test_export_refuses_what_makes_no_sense(whole, tmp_path):
     refused(gbopt("export", whole, *to, "--where", "ions > 100000"), "no structure")
     assert not (tmp_path / "files").exists()
     assert gbopt("export", whole, "--to", tmp_path, "--format", "pdb").returncode == 2
+    refused(
+        gbopt("export", whole, "--to", tmp_path / "x", "-f", "zip"), "as structures, not as zip"
+    )
