@@ -59,6 +59,8 @@ class Provenance(BaseModel):
     seed: int
     started_utc: str
     finished_utc: str
+    retry: int = 0
+    """How often the same trial had been evaluated before, and failed."""
 
 
 def package_versions() -> dict[str, str]:
@@ -84,6 +86,7 @@ def make_provenance(
     seed: int,
     started_utc: str,
     finished_utc: str,
+    retry: int = 0,
 ) -> Provenance:
     """Collect the versions and the host around the given run-specific fields."""
     return Provenance(
@@ -100,4 +103,5 @@ def make_provenance(
         seed=seed,
         started_utc=started_utc,
         finished_utc=finished_utc,
+        retry=retry,
     )

@@ -8,13 +8,12 @@ two together again.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from gbopt.campaign.deadline import Deadline
+from gbopt.campaign.index import STUDY, can_renew, distributions, new_study, renew_study
 from gbopt.campaign.record import attributes_of, of_record, result_of
 from gbopt.campaign.space import GBSpace
 from gbopt.campaign.told import TOLD, of_earlier, search_settings, tell, told_before
@@ -38,14 +37,7 @@ from gbopt.search.settings import SearchSettings
 from gbopt.search.stopping import Stop, decide
 from gbopt.store.files import write_atomic
 from gbopt.store.rundir import EVALUATION, ProgressFile, RunFolder, read_evaluation
-from gbopt.store.study import (
-    Distribution,
-    Study,
-    TrialRecord,
-    categorical,
-    integer,
-    real,
-)
+from gbopt.store.study import Distribution, Study, StudyLockedError, TrialRecord
 
 # A machine or a setting on which nothing works should not eat the whole budget.
 FAILURES_IN_A_ROW = 5
@@ -80,7 +72,7 @@ class Campaign:
         config = folder.config  # the potential is now the folder's own copy
         folder.note("created", name=config.name, key=config.key)
         tell(folder, earlier)
-        return cls(folder, config, _new_study(folder, config))
+        return cls(folder, config, new_study(folder, config))
 
     @classmethod
     def open_(cls, path: Path) -> Campaign:
@@ -91,7 +83,7 @@ class Campaign:
         """
         folder = RunFolder.open_(path)
         config = folder.config
-        return cls(folder, config, Study(folder.path / "study.db", config.name))
+        return cls(folder, config, Study(folder.path / STUDY, config.name))
 
     @classmethod
     def recover(cls, path: Path) -> Campaign:
@@ -102,37 +94,44 @@ class Campaign:
         """
         try:
             return cls.open_(path)
+        except StudyLockedError:
+            raise
         except RunFolderError:
-            folder = RunFolder.open_(path)
-            config = folder.config
+            return cls.rebuild(path, why="damaged")
+
+    @classmethod
+    def rebuild(cls, path: Path, why: str = "before-rebuild") -> Campaign:
+        """Make the study of a run folder anew from its trace and its trials.
+
+        Args:
+            path: the run folder.
+            why: part of the name under which the old study is kept: someone may want its notes.
+
+        Raises:
+            RunFolderError: it is no run folder of this version, a process runs it, its study is
+                locked, or a record is damaged.
+        """
+        folder = RunFolder.open_(path)
+        config = folder.config
         with folder.exclusive():
-            old = folder.path / "study.db"
-            if old.exists():  # kept aside: someone may still want its notes
-                old.rename(old.with_name(f"study.db.damaged-{int(time.time())}"))
             if not (folder.path / TOLD).exists():  # it was killed before it had read them
                 tell(folder, of_earlier(config))
-            campaign = cls(folder, config, _new_study(folder, config))
-            campaign._rebuild()
-            folder.note("rebuilt", trials=len(campaign.study.records()))
-        return campaign
+            renew_study(folder, config, distributions(GBSpace(config).search_space), why)
+            return cls.open_(path)
 
-    def _rebuild(self) -> None:
-        """Fill an empty study from the trace (what was proposed) and the trials (what came)."""
-        finished = {e.trial: e for e in self.folder.evaluations()}
-        proposals = {e["trial"]: e for e in self.folder.events() if e["event"] == "proposed"}
-        for number, proposal in sorted(proposals.items()):
-            params, attributes = proposal["params"], proposal["attributes"]
-            evaluation = finished.get(number)
-            if evaluation is None:
-                self.study.add_running(params, self._distributions(), attributes)
-                continue
-            self.study.restore(
-                params,
-                self._distributions(),
-                attributes | attributes_of(evaluation),
-                result_of(evaluation),
-                datetime.fromisoformat(evaluation.provenance.finished_utc).replace(tzinfo=None),
-            )
+    def reopen(self) -> None:
+        """Let the study hold as running what it has an outcome of that is no longer on disk.
+
+        Optuna takes no second outcome of a trial, so the study is made anew.
+        """
+        gone = [
+            record.number
+            for record in self.study.records()
+            if record.state != "running" and not (self.trial_folder(record) / EVALUATION).exists()
+        ]
+        if gone and can_renew(self.folder, len(self.study.records())):
+            renew_study(self.folder, self.config, self._distributions(), "before-retry")
+            self.study = Study(self.folder.path / STUDY, self.config.name)
 
     @property
     def space(self) -> GBSpace:
@@ -312,15 +311,7 @@ class Campaign:
         self.folder.note("stopped", reason=reason, recommended=best.params if best else None)
 
     def _distributions(self) -> dict[str, Distribution]:
-        found: dict[str, Distribution] = {}
-        for d in self.space.search_space.dimensions:
-            if d.kind == "categorical":
-                found[d.name] = categorical(tuple(str(choice) for choice in d.choices))
-            elif d.kind == "integer":
-                found[d.name] = integer(int(d.low), int(d.high))
-            else:
-                found[d.name] = real(d.low, d.high)
-        return found
+        return distributions(self.space.search_space)
 
 
 def _failures_in_a_row(history: list[Observation], earlier: int) -> int:
@@ -331,12 +322,6 @@ def _failures_in_a_row(history: list[Observation], earlier: int) -> int:
             break
         count += 1
     return count
-
-
-def _new_study(folder: RunFolder, config: CampaignConfig) -> Study:
-    study = Study.create(folder.path / "study.db", config.name)
-    study.describe(f"log10 {config.search.objective}", config.question)
-    return study
 
 
 def _read_pin(file: Path) -> dict[str, str | int | float]:

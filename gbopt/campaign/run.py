@@ -42,6 +42,7 @@ def run(campaign: Campaign, deadline: Deadline | None = None) -> str:
     with campaign.folder.exclusive():
         stopping.begin(campaign.folder.path)
         _wait_for_leftovers(campaign.folder.path)
+        campaign.reopen()
         hours = campaign.config.search.max_hours
         if deadline is None and hours is not None:
             deadline = after_hours(hours)

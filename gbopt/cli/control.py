@@ -1,4 +1,4 @@
-"""`gbopt stop`: what is asked of a campaign from outside."""
+"""`gbopt stop`, `retry` and `rebuild`: what is asked of a campaign from outside."""
 
 from __future__ import annotations
 
@@ -41,3 +41,39 @@ def stop(
         typer.echo(f"asked {run_dir} to end now: its last checkpoints are kept")
     else:
         typer.echo(f"asked {run_dir} to stop: what runs is finished, nothing is begun after it")
+
+
+def retry(
+    run_dir: RunDir,
+    trials: Annotated[
+        list[int] | None,
+        typer.Argument(min=0, help="Numbers of failed trials; none: all.", metavar="TRIAL"),
+    ] = None,
+    match: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Only those whose cause of failure contains TEXT."),
+    ] = None,
+) -> None:
+    """Have failed trials evaluated again, under their own numbers, by the next `gbopt resume`.
+
+    What they had come to stays in their folders, in earlier-1 and so on.
+    """
+    from gbopt.campaign.again import evaluate_again
+
+    for evaluation in evaluate_again(run_dir, trials or (), match):
+        cause = evaluation.failure.cause if evaluation.failure else ""
+        typer.echo(f"trial {evaluation.trial}, {evaluation.spec.label}: {cause}")
+    typer.echo(f"evaluated again by: gbopt resume {shlex.quote(str(run_dir))}")
+
+
+def rebuild(run_dir: RunDir) -> None:
+    """Make study.db anew from the trace and the trials of a run folder; the old one is kept."""
+    from gbopt.campaign.campaign import Campaign
+
+    campaign = Campaign.rebuild(run_dir)
+    records = campaign.study.records()
+    running = sum(record.state == "running" for record in records)
+    typer.echo(
+        f"{campaign.folder.path / 'study.db'} was rebuilt from {len(records)} trials, "
+        f"{running} of them unfinished"
+    )

@@ -6,25 +6,35 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gbopt.analysis.boundary import log_objective
 from gbopt.analysis.frames import drift_corrected
 from gbopt.config import CampaignConfig
 from gbopt.crystal.neighbours import wrap
 from gbopt.errors import AnalysisError, EnvironmentProblem, GeometryError, MDError
-from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.agreement import route_flag
+from gbopt.evaluate.attempts import (
+    EARLIER,
+    PREPARED,
+    Start,
+    both,
+    careful_start,
+    first_failure,
+    preparation,
+    retried_flag,
+    second_progress,
+    set_first_aside,
+)
 from gbopt.evaluate.bulk import BulkReference
 from gbopt.evaluate.energies import gb_energy, inherent_energy
 from gbopt.evaluate.engines import fitted
 from gbopt.evaluate.fields import FieldStage, charge_scale, follow_fields
-from gbopt.evaluate.meters import Measured, Meters
+from gbopt.evaluate.meters import Meters
+from gbopt.evaluate.record import Job, Notes, conditions, now, record, temperature_flag
 from gbopt.geometry.build import build_bicrystal
 from gbopt.geometry.files import write_structure
 from gbopt.md.checkpoint import clear_checkpoints
@@ -33,60 +43,18 @@ from gbopt.md.protocol import Stage, boundary_stages
 from gbopt.md.run import MDRun, Progress, run_md
 from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.evaluation import (
-    BoundaryResult,
-    Conditions,
-    Ending,
     Evaluation,
     Failure,
     QualityFlag,
     Status,
 )
 from gbopt.model.observables import Estimate
-from gbopt.model.spec import GBSpec
 from gbopt.model.trajectory import TrajectoryInfo
 from gbopt.potentials.library import get_potential
-from gbopt.provenance import make_provenance
 
-# Shares of the target by which the mean temperature of production may be off.
-_TEMPERATURE_WARN, _TEMPERATURE_FAIL = 0.02, 0.05
+__all__ = ["Job", "evaluate"]
+
 _NPY_HEADER = 128
-
-Scalars = dict[str, int | float | str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """What is to be evaluated, and as which trial."""
-
-    number: int
-    replicate: int
-    requested: Scalars
-    params: Scalars
-    spec: GBSpec
-    best: Incumbent | None = None
-    """The best boundary known when it started: a surely worse one is not run to its end."""
-
-
-@dataclass(slots=True)
-class _Notes:
-    """What is known so far of a candidate in progress."""
-
-    started_utc: str
-    settings: EngineSettings
-    engine: str = ""
-    """Engine and version, as it said when it started."""
-    structure: Bicrystal | None = None
-    conditions: Conditions | None = None
-    measured: Measured | None = None
-    more_flags: tuple[QualityFlag, ...] = ()
-    """Flags beside those of the measurement."""
-    seconds: dict[str, float] = field(default_factory=dict)
-    md_steps: int = 0
-    frames: int = 0
-    segments: int = 0
-    """Whole time segments of production."""
-    ending: Ending | None = None
-    artifacts: dict[str, str] = field(default_factory=dict)
 
 
 def evaluate(
@@ -113,12 +81,13 @@ def evaluate(
     Raises:
         EnvironmentProblem: no MD is possible on this machine at all.
     """
-    notes = _Notes(started_utc=_now(), settings=settings)
     folder.mkdir(parents=True, exist_ok=True)
+    earlier = len(list(folder.glob(f"{EARLIER}*")))
+    notes = Notes(started_utc=now(), settings=settings, retry=earlier)
     status, failure = Status.OK, None
     try:
         _build(job, bulk, folder, notes)
-        _run(job, config, bulk, folder, notes, on_progress)
+        _attempt(job, config, bulk, folder, notes, on_progress)
     except EnvironmentProblem:
         raise
     except OSError as error:
@@ -143,8 +112,9 @@ def evaluate(
             hint="this is a defect of gbopt: report the traceback below",
             log_tail=traceback.format_exc(),
         )
-    clear_checkpoints(folder / "md")  # what was found stands in the record
-    return _record(job, config, notes, status, failure)
+    for name in ("md", PREPARED):
+        clear_checkpoints(folder / name)  # what was found stands in the record
+    return record(job, config, notes, status, failure)
 
 
 def _failure(
@@ -153,7 +123,7 @@ def _failure(
     return Failure(stage=stage, cause=error.message, hint=error.hint, log_tail=log_tail)
 
 
-def _build(job: Job, bulk: BulkReference, folder: Path, notes: _Notes) -> None:
+def _build(job: Job, bulk: BulkReference, folder: Path, notes: Notes) -> None:
     started = time.monotonic()
     notes.structure = fitted(build_bicrystal(job.spec, bulk.lattice_A.value), notes.settings)
     write_structure(notes.structure, folder / "start.extxyz")
@@ -161,21 +131,61 @@ def _build(job: Job, bulk: BulkReference, folder: Path, notes: _Notes) -> None:
     notes.seconds["geometry"] = round(time.monotonic() - started, 3)
 
 
-def _run(
+def _attempt(
     job: Job,
     config: CampaignConfig,
     bulk: BulkReference,
     folder: Path,
-    notes: _Notes,
+    notes: Notes,
+    on_progress: Callable[[Progress], None],
+) -> None:
+    """Run a candidate; once more, and more carefully, if its MD fails."""
+    structure, stages = notes.structure, _stages(config, job.spec.seed)
+    assert structure is not None  # noqa: S101 - _build came before
+    first = first_failure(folder)
+    if first is None:
+        try:
+            _run(Start(structure, stages), job, config, bulk, folder, notes, on_progress)
+        except MDError as error:
+            first = set_first_aside(folder, error)
+        else:
+            return
+    notes.begin_again()
+    notes.more_flags = (retried_flag(first, config.md),)
+    notes.preparation = preparation(config.md)
+    report, started = second_progress(on_progress), time.monotonic()
+    try:
+        start = careful_start(
+            structure,
+            stages,
+            config,
+            job.spec.seed,
+            settings=notes.settings,
+            folder=folder,
+            on_progress=report,
+        )
+        notes.seconds["careful_start"] = round(time.monotonic() - started, 2)
+        _run(start, job, config, bulk, folder, notes, report)
+    except MDError as error:
+        raise both(first, error) from None
+
+
+def _run(
+    start: Start,
+    job: Job,
+    config: CampaignConfig,
+    bulk: BulkReference,
+    folder: Path,
+    notes: Notes,
     on_progress: Callable[[Progress], None],
 ) -> None:
     structure = notes.structure
     assert structure is not None  # noqa: S101 - _build came before
     started = time.monotonic()
     with run_md(
-        structure,
+        start.structure,
         get_potential(config.md.potential),
-        _stages(config, job.spec.seed),
+        start.stages,
         config.md,
         settings=notes.settings,
         folder=folder / "md",
@@ -190,7 +200,7 @@ def _run(
             meters.tell(folder)
             return notes.ending is None
 
-        trajectory = run.trajectory(go_on)
+        trajectory = start.known(run.trajectory(go_on))
         notes.engine = run.engine
         notes.seconds["equilibration"] = round(time.monotonic() - started, 2)
         meters = Meters(structure, trajectory.info, config)
@@ -204,11 +214,11 @@ def _run(
             notes.ending, notes.segments = "budget", config.analysis.segments
         # A pruned boundary is not worth its runs under a field.
         stages = () if notes.ending == "inferior" else _fields(run, config, notes)
-        notes.md_steps = sum(run.steps_done.values())
+        notes.md_steps = start.steps + sum(run.steps_done.values())
         notes.seconds["md"] = round(time.monotonic() - started, 2)
-        notes.more_flags += (_temperature_flag(run.mean_temperature_K(), config.md.temperature_K),)
+        notes.more_flags += (temperature_flag(run.mean_temperature_K(), config.md.temperature_K),)
     _write_final(structure, trajectory.info.cell, frame, folder, notes)
-    notes.conditions = _conditions(config, bulk, structure, trajectory.info.length_A, notes)
+    notes.conditions = conditions(config, bulk, structure, trajectory.info.length_A, notes)
     notes.measured = meters.result(bulk, stages, notes.segments)
     notes.artifacts |= meters.write_profiles(folder)
     if quenched and bulk.inherent_eV is not None:
@@ -225,7 +235,7 @@ def _stages(config: CampaignConfig, seed: int) -> tuple[Stage, ...]:
     return boundary_stages(config.md, seed, config.field, chunks=chunks, charge_scale=scale)
 
 
-def _fields(run: MDRun, config: CampaignConfig, notes: _Notes) -> tuple[FieldStage, ...]:
+def _fields(run: MDRun, config: CampaignConfig, notes: Notes) -> tuple[FieldStage, ...]:
     """Follow the runs under fields; one that fails costs only the field route, and is flagged."""
     try:
         return follow_fields(run, config)
@@ -248,7 +258,7 @@ def _measure_energy(
     crystal_eV: Estimate,
     config: CampaignConfig,
     folder: Path,
-    notes: _Notes,
+    notes: Notes,
 ) -> None:
     """Add the boundary energy; without one the other figures stand, and it is flagged."""
     structure, measured = notes.structure, notes.measured
@@ -274,7 +284,7 @@ def _kept(
     info: TrajectoryInfo,
     config: CampaignConfig,
     folder: Path,
-    notes: _Notes,
+    notes: Notes,
 ) -> Iterator[NDArray[np.float64]]:
     """Pass the frames on, writing each to ``trajectory.npy`` where the campaign keeps them."""
     if not config.run.keep_trajectory:
@@ -305,96 +315,8 @@ def _write_final(
     cell: NDArray[np.float64],
     last_frame: NDArray[np.float64],
     folder: Path,
-    notes: _Notes,
+    notes: Notes,
 ) -> None:
     final = replace(structure, positions=wrap(last_frame, cell), cell=cell)
     write_structure(final, folder / "final.extxyz")
     notes.artifacts["final"] = "final.extxyz"
-
-
-def _conditions(
-    config: CampaignConfig,
-    bulk: BulkReference,
-    structure: Bicrystal,
-    length_A: float,
-    notes: _Notes,
-) -> Conditions:
-    return Conditions(
-        potential=get_potential(config.md.potential).name,
-        temperature_K=config.md.temperature_K,
-        pressure_atm=config.md.pressure_atm,
-        production_ps=round((notes.frames - 1) * config.md.frame_ps, 6),
-        lattice_A=bulk.lattice_A.value,
-        composition=structure.formula,
-        n_ions=structure.n_ions,
-        area_A2=structure.area_A2,
-        length_A=length_A,
-        nominal_width_A=structure.core_width_A,
-        oxide_units_removed=structure.ledger,
-    )
-
-
-def _record(
-    job: Job,
-    config: CampaignConfig,
-    notes: _Notes,
-    status: Status,
-    failure: Failure | None,
-) -> Evaluation:
-    measured = notes.measured
-    flags = (*(measured.flags if measured else ()), *notes.more_flags)
-    if status is Status.OK and notes.ending == "inferior":
-        status = Status.PRUNED
-    elif status is Status.OK and any(flag.level == "fail" for flag in flags):
-        status = Status.SUSPECT
-    return Evaluation(
-        trial=job.number,
-        replicate=job.replicate,
-        requested=job.requested,
-        params=job.params,
-        spec=job.spec,
-        status=status,
-        ending=notes.ending if measured else None,
-        objective=log_objective(measured.cell[config.search.objective]) if measured else None,
-        observables=measured.cell if measured else {},
-        boundaries=_boundaries(measured),
-        flags=flags,
-        conditions=notes.conditions,
-        failure=failure,
-        seconds=notes.seconds,
-        md_steps=notes.md_steps,
-        artifacts=notes.artifacts,
-        provenance=make_provenance(
-            engine=notes.engine or notes.settings.label,
-            engine_settings=asdict(notes.settings),
-            potential_key=get_potential(config.md.potential).key,
-            settings_key=config.key,
-            seed=job.spec.seed,
-            started_utc=notes.started_utc,
-            finished_utc=_now(),
-        ),
-    )
-
-
-def _temperature_flag(mean_K: float, target_K: float) -> QualityFlag:
-    off = abs(mean_K / target_K - 1)
-    level = "ok" if off < _TEMPERATURE_WARN else "warn" if off < _TEMPERATURE_FAIL else "fail"
-    return QualityFlag(
-        name="temperature",
-        level=level,
-        measured=round(mean_K, 1),
-        limit=target_K,
-        message=f"mean temperature of production {mean_K:.0f} K, target {target_K:g} K"
-        + ("" if level == "ok" else ": lengthen md.nvt_ps or shorten md.timestep_ps"),
-    )
-
-
-def _boundaries(measured: Measured | None) -> tuple[BoundaryResult, ...]:
-    if measured is None:
-        return ()
-    pairs = zip(measured.boundaries_A, measured.each, strict=True)
-    return tuple(BoundaryResult(z_A=z, observables=each) for z, each in pairs)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -82,6 +82,8 @@ class Conditions(_Record):
     length_A: float
     nominal_width_A: float
     oxide_units_removed: dict[str, int]
+    preparation: str = "as configured"
+    """What was done before NVT; a second attempt at a run that failed is more careful there."""
 
 
 class Evaluation(_Record):

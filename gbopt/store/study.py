@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import warnings
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -34,7 +36,20 @@ optuna.logging.enable_propagation()
 _BUSY_TIMEOUT_S = 60
 
 
+_FREE_WITHIN_S = 3.0
+
 _REBUILD = "`gbopt resume` rebuilds it from the trials"
+
+
+class StudyLockedError(RunFolderError):
+    """The study is whole, but another process keeps it from being read or written."""
+
+
+def _locked(file: Path) -> StudyLockedError:
+    return StudyLockedError(
+        f"the study {file} is locked by another process",
+        hint="end what writes to it (a dashboard, sqlite3; `fuser` names it), then try again",
+    )
 
 
 def _storage(file: Path) -> RDBStorage:
@@ -97,8 +112,11 @@ class Study:
         if not file.exists():
             raise RunFolderError(f"the study {file} is missing", hint=_REBUILD)
         try:
-            self._study = optuna.load_study(storage=_storage(file), study_name=name)
-        except (KeyError, StorageInternalError, SQLAlchemyError, RuntimeError, ValueError):
+            self._storage = _storage(file)
+            self._study = optuna.load_study(storage=self._storage, study_name=name)
+        except (KeyError, StorageInternalError, SQLAlchemyError, RuntimeError, ValueError) as error:
+            if _is_locked(error):
+                raise _locked(file) from None
             raise RunFolderError(f"{file} is not a readable study", hint=_REBUILD) from None
 
     @classmethod
@@ -111,6 +129,10 @@ class Study:
         storage.engine.dispose()
         temporary.replace(file)
         return cls(file, name)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._storage.engine.dispose()
 
     def describe(self, objective: str, question: str) -> None:
         """Name the objective and store the campaign's question."""
@@ -181,6 +203,33 @@ class Study:
         done = sorted((t for t in trials if t.datetime_complete), key=_completion)
         order = {trial.number: rank for rank, trial in enumerate(done)}
         return [_record(trial, order.get(trial.number)) for trial in trials]
+
+
+def require_free(file: Path) -> None:
+    """Refuse to put another study in the place of one that a process is writing to.
+
+    Raises:
+        StudyLockedError: such a process holds it.
+    """
+    if not file.exists():
+        return
+    with closing(sqlite3.connect(file, timeout=_FREE_WITHIN_S, isolation_level=None)) as database:
+        try:
+            database.execute("BEGIN EXCLUSIVE")
+            database.execute("ROLLBACK")
+        except sqlite3.DatabaseError as error:
+            if _is_locked(error):
+                raise _locked(file) from None
+            # Damaged: whoever made it so, nobody works with it.
+
+
+def _is_locked(error: BaseException | None) -> bool:
+    """Whether SQLite said so, anywhere in a chain of errors."""
+    while error is not None:
+        if "database is locked" in str(error) or "database table is locked" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _completion(trial: FrozenTrial) -> tuple[Any, int]:

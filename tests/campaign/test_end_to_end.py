@@ -152,25 +152,53 @@ def test_kill_9_of_the_main_process_alone_leaves_no_orphans(tiny, tmp_path):
     assert len(events(run, "restarted")) >= 1
 
 
-def test_a_killed_md_process_is_one_failed_trial(tiny, tmp_path):
+def test_a_trial_whose_md_dies_twice_fails_and_can_be_tried_again(tiny, tmp_path):
     run = tmp_path / "run"
     process = start("run", tiny(evaluations=3, nvt_ps=LONG), "--out", run)
-    wait_for(lambda: progress(run, 1, "nvt"), process)
-    for child in md_children(process):
-        child.send_signal(signal.SIGKILL)
+    for stage in ("nvt", "nvt, 2nd attempt"):
+        wait_for(lambda stage=stage: progress(run, 1, stage), process)
+        for child in md_children(process):
+            child.send_signal(signal.SIGKILL)
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 4, output  # finished, with failed trials
     records = evaluations(run)
     assert records[1][0]["status"] == "md_failed"
-    assert "SIGKILL" in records[1][0]["failure"]["cause"]
+    failure = records[1][0]["failure"]
+    assert failure["cause"].count("SIGKILL") == 2
+    assert failure["log_tail"].startswith("first attempt:")
+    assert "second attempt:" in failure["log_tail"]
     assert [records[n][0]["status"] in ("ok", "suspect") for n in (0, 2)] == [True, True]
     failed = json.loads(gbopt("trace", run, "--failed", "--format", "json").stdout)
     assert [row["trial"] for row in failed] == [1]
     assert "SIGKILL" in gbopt("show", run, "1").stdout
     # The dashboard sees a failed trial with its cause.
+    assert states(run) == [(0, "COMPLETE"), (1, "FAIL"), (2, "COMPLETE")]
+
+    for wrong in (("2",), ("--match", "lost atoms")):
+        refused = gbopt("retry", run, *wrong)
+        assert refused.returncode == 1
+        assert "trace --failed" in refused.stderr
+    asked = gbopt("retry", run, "--match", "sigkill")
+    assert asked.returncode == 0, asked.stderr
+    assert asked.stdout.rstrip().endswith(f"gbopt resume {run}")
+    done = gbopt("resume", run)
+    assert done.returncode == 0, done.stdout + done.stderr
+    again = evaluations(run)
+    assert again[1][0]["status"] in ("ok", "suspect")
+    assert [again[n][0]["provenance"]["retry"] for n in range(3)] == [0, 1, 0]
+    assert {n: again[n] for n in (0, 2)} == {n: records[n] for n in (0, 2)}
+    assert states(run) == [(n, "COMPLETE") for n in range(3)]
+    assert trials(run)[1].value == again[1][0]["objective"]["value"]
+    (aside,) = run.glob("trials/0001-*/earlier-1")
+    assert json.loads((aside / "evaluation.json").read_text())["failure"] == failure
+    assert (aside / "md-first" / "lammps.log").exists()
+    assert len(list(run.glob("study.db.before-retry-*"))) == 1
+
+
+def states(run):
+    """State of each trial as the dashboard shows it."""
     with sqlite3.connect(run / "study.db") as database:
-        states = database.execute("select number, state from trials order by number").fetchall()
-    assert states == [(0, "COMPLETE"), (1, "FAIL"), (2, "COMPLETE")]
+        return database.execute("select number, state from trials order by number").fetchall()
 
 
 def test_a_killed_worker_process_does_not_end_the_campaign(tiny, tmp_path):
@@ -233,6 +261,28 @@ def test_a_lost_study_is_rebuilt_from_the_trials(damage, uninterrupted, tmp_path
             first.value,
             first.params,
         )
+
+
+def test_rebuild_makes_the_study_anew_unless_it_is_locked(uninterrupted, tmp_path):
+    run = tmp_path / "copy"
+    shutil.copytree(uninterrupted[0], run)
+    with sqlite3.connect(run / "study.db", isolation_level=None) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        refused = gbopt("rebuild", run)
+        assert refused.returncode == 1
+        assert f"{run / 'study.db'} is locked by another process" in refused.stderr
+        assert "hint: end what writes to it" in refused.stderr
+        writer.execute("ROLLBACK")
+    shutil.rmtree(next(run.glob("trials/0003-*")))
+    done = gbopt("rebuild", run)
+    assert done.returncode == 0, done.stderr
+    assert "rebuilt from 4 trials, 1 of them unfinished" in done.stdout
+    assert states(run) == [(0, "COMPLETE"), (1, "COMPLETE"), (2, "COMPLETE"), (3, "RUNNING")]
+    assert len(list(run.glob("study.db.before-rebuild-*"))) == 1
+    for copied, first in zip(trials(run)[:3], trials(uninterrupted[0]), strict=False):
+        assert (copied.value, copied.params) == (first.value, first.params)
+        late = copied.datetime_complete - first.datetime_complete
+        assert abs(late.total_seconds()) < 60  # both in local time
 
 
 def trials(run):

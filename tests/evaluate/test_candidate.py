@@ -1,8 +1,11 @@
 """One candidate on real LAMMPS: how its production ends, and what is kept of it."""
 
 import dataclasses
+import json
+import signal
 
 import numpy as np
+import psutil
 import pytest
 
 from gbopt.config import parse_campaign
@@ -94,3 +97,46 @@ def test_production_ends_at_the_target_error_the_budget_or_sure_inferiority(bulk
     assert worse.status.finished
     assert "conductivity_field" not in worse.observables
     assert worse.objective == short.objective
+
+
+def test_a_run_that_dies_is_tried_once_more_with_care(bulk, tmp_path):
+    config = parse_campaign(TEXT.format(target=0), "test")
+    seen = []
+
+    def disturbed(progress):
+        if progress.stage == "npt":
+            for child in psutil.Process().children():
+                if "gbopt.md.child" in " ".join(child.cmdline()):
+                    child.send_signal(signal.SIGKILL)
+        if progress.stage == "production, 2nd attempt" and progress.step > 100:
+            raise KeyboardInterrupt
+
+    options = {"settings": ENGINE, "folder": tmp_path}
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(JOB, config, bulk, on_progress=disturbed, **options)
+    first, second = (
+        json.loads((tmp_path / name / "request.json").read_text())
+        for name in ("md-first", "md-prepare")
+    )
+    assert second["settings"]["timestep_ps"] == first["settings"]["timestep_ps"] / 2
+    steps = [{s["name"]: s["steps"] for s in request["stages"]} for request in (first, second)]
+    assert steps[1]["minimise"] == 4 * steps[0]["minimise"]
+    assert steps[1]["npt"] == 2 * steps[0]["npt"]
+    assert (tmp_path / "md-first" / "lammps.log").exists()
+
+    # Taken up where it was: nothing is prepared again.
+    found = evaluate(JOB, config, bulk, on_progress=lambda p: seen.append(p.stage), **options)
+    assert "production, 2nd attempt" in seen
+    assert not [stage for stage in seen if stage.startswith("npt")]
+    assert found.failure is None
+    assert found.ending == "budget"
+    assert found.conditions.production_ps == 0.72
+    assert found.conditions.preparation.startswith("second attempt: up to 400 iterations")
+    flag = next(f for f in found.flags if f.name == "second_attempt")
+    assert flag.level == "warn"
+    assert "SIGKILL" in flag.message
+    request = json.loads((tmp_path / "md" / "request.json").read_text())
+    assert request["settings"]["timestep_ps"] == first["settings"]["timestep_ps"]
+    assert [s["name"] for s in request["stages"]][:2] == ["nvt", "production"]
+    assert found.observables["excess_length"].std_err > 0  # of NPT, which was another run
+    assert 0 <= found.observables["boundary_width"].value < 20  # ions are where they were
