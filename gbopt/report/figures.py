@@ -27,7 +27,7 @@ BLUE, ORANGE, GREEN, PURPLE, SKY, RED = (
 )
 # The first four, the widths a campaign allows, stand out by 3:1 on white and on dark ground.
 _COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
-_GREY = "#8a8f98"
+GREY = "#8a8f98"
 _SHADE = "rgba(138,143,152,0.18)"
 _SYMBOL = {"100": "circle", "110": "diamond"}
 # Of the other planes, over again where there are more.
@@ -49,7 +49,7 @@ def convergence(rows: Rows, axis: str) -> Any:
         x=[r["completion"] for r in done],
         y=[r["lowest_so_far"] for r in done],
         mode="lines",
-        line={"shape": "hv", "color": _GREY, "width": 2},
+        line={"shape": "hv", "color": GREY, "width": 2},
         name="lowest value so far",
         hoverinfo="skip",
     )
@@ -65,7 +65,7 @@ def convergence(rows: Rows, axis: str) -> Any:
     _mark_failures(figure, rows, done)
     figure.update_xaxes(title="evaluation, in order of completion", range=[0.4, len(rows) + 0.6])
     figure.update_yaxes(title=axis)
-    return _styled(figure)
+    return styled(figure)
 
 
 def _shade_initial(figure: Any, rows: Rows) -> None:
@@ -115,7 +115,7 @@ def misorientation(rows: Rows, axis: str) -> Any:
                 figure.add_trace(_points(chosen, x, name, colour, symbol))
     figure.update_xaxes(title="misorientation / deg")
     figure.update_yaxes(title=axis)
-    return _styled(figure)
+    return styled(figure)
 
 
 def composition(rows: Rows, key: str, title: str, axis: str) -> Any:
@@ -127,11 +127,11 @@ def composition(rows: Rows, key: str, title: str, axis: str) -> Any:
             colour = _COLOURS[index % len(_COLOURS)]
             x = [r[key] for r in chosen]
             trace = _points(chosen, x, f"mean plane ({plane})", colour, symbol)
-            trace.error_x = _bar([r[f"{key}_err"] for r in chosen])
+            trace.error_x = bar([r[f"{key}_err"] for r in chosen])
             figure.add_trace(trace)
     figure.update_xaxes(title=title)
     figure.update_yaxes(title=axis)
-    return _styled(figure)
+    return styled(figure)
 
 
 def _symbols(rows: Rows) -> dict[str, str]:
@@ -145,7 +145,7 @@ def _points(rows: Rows, x: Sequence[float], name: str, colour: str, symbol: str)
     return go.Scatter(
         x=list(x),
         y=[r["log10_objective"] for r in rows],
-        error_y=_bar([r["std_err"] for r in rows]),
+        error_y=bar([r["std_err"] for r in rows]),
         mode="markers+text",
         text=[_BOUND_MARK.get(r["bound"], "") for r in rows],
         textposition="top right",
@@ -162,7 +162,8 @@ def _points(rows: Rows, x: Sequence[float], name: str, colour: str, symbol: str)
     )
 
 
-def _bar(errors: Sequence[float]) -> dict[str, Any]:
+def bar(errors: Sequence[float]) -> dict[str, Any]:
+    """Error bars of these lengths."""
     return {"type": "data", "array": list(errors), "thickness": 1.5, "width": 4}
 
 
@@ -182,7 +183,7 @@ def profiles(rows: Rows, evaluation: Evaluation) -> Any:
     figure.update_yaxes(title="D<sub>z</sub> / cm<sup>2</sup> s<sup>-1</sup>", row=2)
     figure.update_yaxes(exponentformat="power", rangemode="tozero", row=2)
     figure.update_xaxes(title="distance from boundary 1 / Å", row=2)
-    return _styled(figure, height=560)
+    return styled(figure, height=560)
 
 
 def _band(
@@ -223,7 +224,7 @@ def _mark_boundaries(figure: Any, evaluation: Evaluation) -> None:
         figure.add_vrect(
             x0=plane - half, x1=plane + half, fillcolor=_SHADE, line_width=0, layer="below"
         )
-        figure.add_vline(x=plane, line={"dash": "dash", "width": 1, "color": _GREY})
+        figure.add_vline(x=plane, line={"dash": "dash", "width": 1, "color": GREY})
         figure.add_annotation(
             x=plane, y=1, yref="paper", yanchor="bottom", showarrow=False, text=str(index + 1)
         )
@@ -239,20 +240,19 @@ def effects(rows: Rows) -> Any:
     for kind, colour, name in (("geometry", BLUE, "was set"), ("structure", RED, "came out")):
         chosen = [r for r in rows if r["kind"] == kind]
         if chosen:
-            bar = _bar([r["per_sd_high"] - r["per_sd"] for r in chosen])
             figure.add_scatter(
                 x=[r["per_sd"] for r in chosen],
                 y=[label(r["column"]) for r in chosen],
-                error_x=bar,
+                error_x=bar([r["per_sd_high"] - r["per_sd"] for r in chosen]),
                 mode="markers",
                 marker={"size": 10, "color": colour},
                 name=name,
                 hovertemplate="%{y}: %{x:.3f} ± %{error_x.array:.3f}<extra></extra>",
             )
-    figure.add_vline(x=0, line={"dash": "dash", "width": 1, "color": _GREY})
+    figure.add_vline(x=0, line={"dash": "dash", "width": 1, "color": GREY})
     figure.update_xaxes(title="decades per standard deviation")
     figure.update_yaxes(autorange="reversed")
-    return _styled(figure, height=160 + 40 * len(rows))
+    return styled(figure, height=160 + 40 * len(rows))
 
 
 def dependence(rows: Rows, axis: str) -> Any:
@@ -273,7 +273,7 @@ def dependence(rows: Rows, axis: str) -> Any:
             figure.add_scatter(
                 x=[f"({plane})" for plane in x],
                 y=[r["log10_objective"] for r in own],
-                error_y=_bar([r["std_dev"] for r in own]),
+                error_y=bar([r["std_dev"] for r in own]),
                 mode="markers",
                 marker={"size": 10, "color": BLUE},
                 row=row,
@@ -282,12 +282,14 @@ def dependence(rows: Rows, axis: str) -> Any:
         else:
             _band(figure, row, x, own, ("log10_objective", "std_dev"), name, BLUE, col)
         dtick = 1 if isinstance(x[0], int) else None
-        figure.update_xaxes(title=label(name), dtick=dtick, row=row, col=col)
+        title = {"text": label(name), "font": {"size": 12}}  # side by side on a phone
+        figure.update_xaxes(title=title, dtick=dtick, row=row, col=col)
         figure.update_yaxes(title=axis if col == 1 else None, row=row, col=col)
-    return _styled(figure, height=60 + 280 * lines).update_layout(showlegend=False)
+    return styled(figure, height=60 + 280 * lines).update_layout(showlegend=False)
 
 
-def _styled(figure: Any, height: int = 400) -> Any:
+def styled(figure: Any, height: int = 400) -> Any:
+    """The same looks for all figures of the page."""
     clear = "rgba(0,0,0,0)"
     figure.update_layout(
         template="none",
@@ -298,7 +300,7 @@ def _styled(figure: Any, height: int = 400) -> Any:
         margin={"l": 64, "r": 40, "t": 24, "b": 48},
         legend={"orientation": "h", "y": 1.03, "yanchor": "bottom", "x": 0, "bgcolor": clear},
         showlegend=True,
-        modebar={"bgcolor": clear, "color": _GREY, "activecolor": BLUE, "orientation": "v"},
+        modebar={"bgcolor": clear, "color": GREY, "activecolor": BLUE, "orientation": "v"},
     )
     axis = {"zeroline": False, "gridcolor": _SHADE, "automargin": True, "title_standoff": 8}
     figure.update_xaxes(**axis)

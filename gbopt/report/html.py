@@ -3,69 +3,26 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import jinja2
-import plotly.io
 from plotly.offline import get_plotlyjs
 
 from gbopt.campaign.view import CampaignView
 from gbopt.errors import RunFolderError
 from gbopt.model.observables import QUANTITIES
-from gbopt.report import figures, sections, series, tables
+from gbopt.report import figures, search, sections, series, tables
+from gbopt.report.charts import Chart, insight_charts
 from gbopt.report.influence import Findings, findings
 from gbopt.store.files import write_atomic
 
+_NEXT = 5
 _HEADERS = {
     "log10_objective": "log10 objective",
     "gb_ohm_cm": "GB resistivity (ohm cm)",
     "asr_ohm_cm2": "ASR (ohm cm2)",
     "width_A": "measured width (A)",
 }
-# Named one by one: the default buttons include some that lead to a web service.
-_PLOT_CONFIG = {
-    "displaylogo": False,
-    "plotlyServerURL": "",
-    "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
-    "responsive": True,
-}
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A figure with everything that stands around it."""
-
-    key: str
-    caption: str
-    alt: str
-    """What a reader who cannot see the figure is told."""
-    figure: Any
-    rows: series.Rows
-
-    @property
-    def html(self) -> str:
-        """The figure as an HTML fragment that relies on plotly.js being loaded."""
-        fragment: str = plotly.io.to_html(
-            self.figure,
-            config=_PLOT_CONFIG,
-            include_plotlyjs=False,
-            full_html=False,
-            div_id=f"plot-{self.key}",
-        )
-        return fragment
-
-    @property
-    def csv(self) -> str:
-        """The numbers of the figure."""
-        return series.csv_text(self.rows)
-
-    @property
-    def download(self) -> str:
-        """The same as a link that holds its own content."""
-        return f"data:text/csv;charset=utf-8,{quote(self.csv)}"
 
 
 def write_report(view: CampaignView, target: Path) -> None:
@@ -102,13 +59,16 @@ def render(view: CampaignView) -> str:
         lstrip_blocks=True,
     )
     found = findings(view)
-    charts = _charts(view, found)
+    learnt = search.insights(view, _NEXT)
+    charts = _charts(view, found, learnt)
     return environment.get_template("report.html.j2").render(
         view=view,
         tables=tables,
         sections=sections,
         charts=charts,
         found=found,
+        learnt=learnt,
+        search=search,
         header=lambda key: _HEADERS.get(key, key.replace("_", " ")),
         path=shlex.quote(str(view.path)),
         as_of=view.events[-1]["time_utc"] if view.events else None,
@@ -116,7 +76,7 @@ def render(view: CampaignView) -> str:
     )
 
 
-def _charts(view: CampaignView, found: Findings) -> dict[str, Chart]:
+def _charts(view: CampaignView, found: Findings, learnt: search.Insights) -> dict[str, Chart]:
     """All figures by key; none before an evaluation has finished."""
     rows = series.landscape(view)
     if not rows:
@@ -138,6 +98,7 @@ def _charts(view: CampaignView, found: Findings) -> dict[str, Chart]:
         _composition("OVC", "O-vacancy descriptor (OVC)", rows, axis),
         _effects(found),
         _dependence(found, axis),
+        *insight_charts(learnt, axis),
         _profiles(view),
     ]
     return {chart.key: chart for chart in charts if chart}

@@ -14,12 +14,16 @@ from gbopt.search.insight import (
     Calibration,
     Compromise,
     Interaction,
+    LeftOut,
     Next,
+    Slice,
     Step,
-    calibration,
     compromises,
     course,
     interactions,
+    judged,
+    left_out,
+    slices,
     what_next,
 )
 
@@ -54,12 +58,19 @@ class Insights:
     unmeasured: tuple[str, ...]
     """Limits on observables that too few evaluations have: they cannot be kept yet."""
 
+    left_out: tuple[LeftOut, ...] = ()
+    """What ``calibration`` sums up."""
+    slices: tuple[Slice, ...] = ()
+    """What is believed along each variable, through the recommended boundary."""
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         return {
             "course": [s._asdict() for s in self.course],
             "next": [n._asdict() for n in self.upcoming],
             "calibration": self.calibration._asdict() if self.calibration else None,
+            "left_out": [x._asdict() for x in self.left_out],
+            "slices": [x._asdict() for x in self.slices],
             "interactions": [i._asdict() for i in self.interactions],
             "leads": [t._asdict() for t in self.leads],
             "compromises": [c._asdict() for c in self.compromises],
@@ -76,17 +87,18 @@ def insights(view: CampaignView, count: int) -> Insights:
         count: how many boundaries to propose next.
     """
     space, history, settings, belief = view.space, view.history, view.search, view.belief
-    judged: Calibration | None = None
+    best = view.recommendation
+    predicted: list[LeftOut] = []
     pairs: list[Interaction] = []
     try:
-        judged = calibration(space, history, settings)
+        predicted = left_out(space, history, settings)
         pairs = interactions(space, history, settings)
     except AnalysisError:
         pass  # said by `model_notes`: a young campaign is no error
     return Insights(
         tuple(course(history, settings, belief)),
         upcoming(view, count),
-        judged,
+        judged(predicted) if predicted else None,
         tuple(pairs),
         belief.trials if belief else (),
         tuple(compromises(space, history, _GOALS)),
@@ -95,6 +107,8 @@ def insights(view: CampaignView, count: int) -> Insights:
         tuple(sorted(set(settings.limits) - {limit.name for limit in belief.limits}))
         if belief
         else (),
+        tuple(predicted),
+        tuple(slices(space, belief, best.params)) if belief and best else (),
     )
 
 
@@ -123,6 +137,34 @@ def next_rows(boundaries: Sequence[Next]) -> Rows:
         }
         for n in boundaries
     ]
+
+
+def calibration_rows(found: Insights) -> Rows:
+    """One row for each value that was predicted without its boundary."""
+    return [
+        {
+            "trial": x.number,
+            "log10_objective": x.value,
+            "std_err": x.std_err,
+            "predicted": x.predicted,
+            "std_dev": x.std_dev,
+        }
+        for x in found.left_out
+    ]
+
+
+def slice_rows(found: Insights) -> Rows:
+    """One row for each point of each slice."""
+    return [
+        {"variable": x.name, "value": value, "log10_objective": mean, "std_dev": sd}
+        for x in found.slices
+        for value, mean, sd in zip(x.values, x.mean, x.std_dev, strict=True)
+    ]
+
+
+def interaction_rows(found: Insights) -> Rows:
+    """One row for each pair of variables."""
+    return [{"one": i.one, "other": i.other, "share": i.share} for i in found.interactions]
 
 
 def model_notes(found: Insights) -> list[str]:
@@ -158,6 +200,6 @@ def model_notes(found: Insights) -> list[str]:
     if len(found.compromises) > 1:
         notes.append(
             f"{len(found.compromises)} boundaries are beaten by none in resistance, Li enrichment "
-            "and oxygen all together (--format json)."
+            "and oxygen all together (`gbopt insight --format json` lists them)."
         )
     return notes

@@ -20,13 +20,14 @@ from gbopt.search.history import Observation, complete, own
 from gbopt.search.posterior import LEAST_COMPLETE, fit_posterior
 from gbopt.search.propose import expected_gain, known_points, rank
 from gbopt.search.settings import SearchSettings
-from gbopt.search.space import Params, SearchSpace
+from gbopt.search.space import Params, Scalar, SearchSpace
 from gbopt.search.stopping import improvements
 
 Array = NDArray[np.float64]
 
 _FOLDS = 10
 _LEAST_POINTS = 8
+_ALONG = 41
 
 
 class Step(NamedTuple):
@@ -55,6 +56,28 @@ class Calibration(NamedTuple):
     within_95: float
     skill: float
     """1 less the mean squared error over that of predicting the mean of the others."""
+
+
+class LeftOut(NamedTuple):
+    """A value and what a model says of it that has not seen its point."""
+
+    number: int
+    value: float
+    std_err: float
+    predicted: float
+    std_dev: float
+    """Of the difference: of the prediction, the value's error and what errors do not explain."""
+    plain: float
+    """The mean of the values that the model has seen."""
+
+
+class Slice(NamedTuple):
+    """What is believed along one variable, the others held."""
+
+    name: str
+    values: tuple[Scalar, ...]
+    mean: tuple[float, ...]
+    std_dev: tuple[float, ...]
 
 
 class Interaction(NamedTuple):
@@ -132,9 +155,9 @@ def course(
     return steps
 
 
-def calibration(
+def left_out(
     space: SearchSpace, history: Sequence[Observation], settings: SearchSettings | None = None
-) -> Calibration:
+) -> list[LeftOut]:
     """Predict every value by a model fitted anew without its point.
 
     With more than ten points a tenth of them is left out at once. Bounds are learnt from, and not
@@ -152,7 +175,7 @@ def calibration(
             f"{len(order)} different points are too few to judge a model by",
             hint=f"{_LEAST_POINTS} are needed",
         )
-    z, squares, plain = [], [], []
+    found = []
     for fold in range(min(_FOLDS, len(order))):
         away = {done[i].number for i in np.flatnonzero(point % _FOLDS == fold).tolist()}
         rest = [o for o in complete(history) if o.number not in away]
@@ -160,19 +183,48 @@ def calibration(
         posterior = believe(space, rest, settings).posterior
         mean, sd = posterior.predict([o.params for o in asked])
         unexplained = getattr(posterior.model, "noise_", 0.0) * posterior.spread**2
-        middle = float(np.mean([o.y for o in rest if o.bound is None and not o.source]))
+        plain = float(np.mean([o.y for o in rest if o.bound is None and not o.source]))
         for o, m, s in zip(asked, mean, sd, strict=True):
-            z.append((o.y - m) / math.sqrt(s**2 + o.error**2 + unexplained + 1e-300))
-            squares.append((o.y - m) ** 2)
-            plain.append((o.y - middle) ** 2)
-    far = np.abs(z)
+            off = math.sqrt(s**2 + o.error**2 + unexplained + 1e-300)
+            found.append(LeftOut(o.number, o.y, o.error, float(m), off, plain))
+    return found
+
+
+def calibration(
+    space: SearchSpace, history: Sequence[Observation], settings: SearchSettings | None = None
+) -> Calibration:
+    """Say how well values are predicted: see ``left_out``, which raises the same."""
+    return judged(left_out(space, history, settings))
+
+
+def judged(found: Sequence[LeftOut]) -> Calibration:
+    """Sum up predictions of values that were left out."""
+    squares = sum((x.value - x.predicted) ** 2 for x in found)
+    plain = sum((x.value - x.plain) ** 2 for x in found)
+    far = np.abs([(x.value - x.predicted) / x.std_dev for x in found])
     return Calibration(
-        len(z),
+        len(found),
         float(np.sqrt(np.mean(far**2))),
         float(np.mean(far < 1.0)),
         float(np.mean(far < 1.96)),
-        1.0 - float(np.sum(squares) / np.sum(plain)) if np.any(plain) else 0.0,
+        1.0 - squares / plain if plain else 0.0,
     )
+
+
+def slices(space: SearchSpace, belief: Belief, through: Params) -> list[Slice]:
+    """Return what is believed along each variable that is searched, through one point.
+
+    In a listed space not every point of a slice is a candidate.
+    """
+    found = []
+    for d in space.free:
+        if d.kind == "real":
+            values: list[Scalar] = np.linspace(d.low, d.high, _ALONG).tolist()
+        else:
+            values = list(d.choices) or list(range(int(d.low), int(d.high) + 1))
+        mean, sd = belief.predict([{**through, d.name: value} for value in values])
+        found.append(Slice(d.name, tuple(values), tuple(mean.tolist()), tuple(sd.tolist())))
+    return found
 
 
 def interactions(

@@ -12,7 +12,7 @@ from gbopt.report.html import write_report
 
 from .factory import failed, mixed, view, write_profiles
 
-FIGURES = {"convergence", "geometry", "LER", "OVC", "profiles"}
+FIGURES = {"convergence", "geometry", "LER", "OVC", "slices", "profiles"}
 
 
 class Page(HTMLParser):
@@ -100,6 +100,7 @@ def test_all_sections_are_there(full):
         "Best boundaries",
         "Convergence",
         "Geometry",
+        "What is next",
         "Profiles of the best boundary",
         "Health",
         "Bulk reference",
