@@ -373,6 +373,6 @@ class RunConfig(Section):
     workers_per_gpu: int = Field(8, ge=1, le=64)
     """Most evaluations that share one GPU."""
     stall_s: Seconds = Field(300.0, ge=1, le=86400)
-    """An MD process that reports nothing for this long is ended and recorded as failed, s."""
+    """An MD process that reports nothing for this long is ended, and tried once more, s."""
     keep_trajectory: bool = False
     """Keep every production frame (float32 npy) in the trial's folder."""

@@ -40,6 +40,7 @@ from gbopt.geometry.files import write_structure
 from gbopt.md.checkpoint import clear_checkpoints
 from gbopt.md.engine import EngineSettings
 from gbopt.md.protocol import Stage, boundary_stages
+from gbopt.md.room import needed_bytes, unwritable
 from gbopt.md.run import MDRun, Progress, run_md
 from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.evaluation import (
@@ -93,10 +94,7 @@ def evaluate(
     except OSError as error:
         # A full disk or a lost file system is no fault of this candidate: it stays unfinished
         # and is run again on resume.
-        raise EnvironmentProblem(
-            f"{folder} cannot be written: {error.strerror or error}",
-            hint="free space or restore access there, then resume",
-        ) from error
+        raise unwritable(folder, error, _needed(config, notes)) from error
     except GeometryError as error:
         status, failure = Status.GEOMETRY_REJECTED, _failure("geometry", error)
     except MDError as error:
@@ -115,6 +113,13 @@ def evaluate(
     for name in ("md", PREPARED):
         clear_checkpoints(folder / name)  # what was found stands in the record
     return record(job, config, notes, status, failure)
+
+
+def _needed(config: CampaignConfig, notes: Notes) -> int:
+    """Room on the disk that the evaluation needs, bytes."""
+    n_ions = notes.structure.n_ions if notes.structure else config.geometry.max_ions
+    frames = round(config.md.production_ps / config.md.frame_ps) + 1
+    return needed_bytes(n_ions, frames if config.run.keep_trajectory else 0)
 
 
 def _failure(

@@ -29,6 +29,7 @@ from gbopt.md.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from gbopt.md.engine import Engine, agreed, make_engine
 from gbopt.md.protocol import Stage
 from gbopt.md.request import Request, read_request
+from gbopt.md.room import FULL, needed_bytes, unwritable
 
 _CHUNK_STEPS, _CHUNK_S = 50, 20.0
 _BLOCKS = 4
@@ -55,17 +56,13 @@ def main() -> None:
     try:
         run.all_stages()
     except (EnvironmentProblem, ConfigError) as problem:
-        run.send(
-            {
-                "type": "error",
-                "kind": "environment" if isinstance(problem, EnvironmentProblem) else "md",
-                "message": problem.message,
-                "hint": problem.hint,
-            }
-        )
+        run.give_up(problem)
     except Exception as error:  # noqa: BLE001 - reported to the parent, never swallowed
         cause = str(error).strip() or type(error).__name__
-        run.send({"type": "error", "kind": "md", "message": cause})
+        if isinstance(error, OSError) and error.errno in FULL:
+            run.give_up(unwritable(folder, error, needed_bytes(len(run.request.system.species))))
+        else:
+            run.send({"type": "error", "kind": "md", "message": cause})
     else:
         run.send({"type": "done"})
 
@@ -99,6 +96,12 @@ class _Run:
         self.pipe.send_bytes(json.dumps({**header, "stage": self.stage}).encode())
         if payload is not None:
             self.pipe.send_bytes(payload)
+
+    def give_up(self, problem: EnvironmentProblem | ConfigError) -> None:
+        """Tell the parent of trouble that it has a remedy for."""
+        kind = "environment" if isinstance(problem, EnvironmentProblem) else "md"
+        told = {"message": problem.message, "hint": problem.hint}
+        self.send({"type": "error", "kind": kind, **told})
 
     def all_stages(self) -> None:
         """Set up and run every stage in turn, from the last checkpoint on."""

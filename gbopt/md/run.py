@@ -20,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbopt.config import MDConfig, Potential
-from gbopt.errors import EnvironmentProblem, MDError
+from gbopt.errors import EnvironmentProblem, GboptError, MDError
 from gbopt.md import stopping
 from gbopt.md.checkpoint import clear_checkpoints
 from gbopt.md.engine import EngineSettings, System
 from gbopt.md.libmpi import child_environment, mpiexec
 from gbopt.md.protocol import Stage, energy_stage, frame_steps
 from gbopt.md.request import Request
+from gbopt.md.room import is_full, needed_bytes, unwritable
 from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.trajectory import Trajectory, TrajectoryInfo
 
@@ -196,7 +197,7 @@ class MDRun:
             return True  # a checkpoint within the stage; a relaxation, which takes seconds
         return kinds.get(self._stage, "production") != "production"
 
-    def _death(self) -> MDError:
+    def _death(self) -> GboptError:
         stopping.heed_late()
         return self._failure(f"the MD process died ({_ending(self._process)})")
 
@@ -205,7 +206,9 @@ class MDRun:
             raise EnvironmentProblem(message["message"], hint=message["hint"])
         raise self._failure(message["message"], message.get("hint", ""))
 
-    def _failure(self, cause: str, hint: str = "") -> MDError:
+    def _failure(self, cause: str, hint: str = "") -> GboptError:
+        if is_full(self._folder):  # no fault of the run, whatever it says
+            return unwritable(self._folder, None, needed_bytes(self._structure.n_ions))
         hint = hint or f"the logs are in {self._folder}; a smaller md.timestep_ps often helps"
         return MDError(cause, hint=hint, stage=self._stage, log_tail=_tail(self._folder))
 

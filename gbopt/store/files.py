@@ -18,6 +18,8 @@ def write_atomic(path: Path, text: str) -> None:
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise _of(path, error) from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -26,8 +28,16 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
     """Append one JSON line in a single write; a line torn by a crash is closed off first."""
     torn = path.exists() and path.stat().st_size > 0 and not _ends_with_newline(path)
     line = json.dumps(record, ensure_ascii=False)
-    with path.open("a", encoding="utf-8") as handle:
-        handle.write(("\n" if torn else "") + line + "\n")
+    try:
+        with path.open("a", encoding="utf-8") as handle:
+            handle.write(("\n" if torn else "") + line + "\n")
+    except OSError as error:
+        raise _of(path, error) from None
+
+
+def _of(path: Path, error: OSError) -> OSError:
+    """The error with the name of the file: a full disk is reported without one."""
+    return error if error.filename else OSError(error.errno, error.strerror, str(path))
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

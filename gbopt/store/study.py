@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import warnings
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
-from gbopt.errors import RunFolderError
+from gbopt.errors import EnvironmentProblem, RunFolderError
 
 Params = dict[str, int | float | str]
 Distribution = BaseDistribution
@@ -109,6 +110,7 @@ class Study:
     """
 
     def __init__(self, file: Path, name: str) -> None:
+        self._file = file
         if not file.exists():
             raise RunFolderError(f"the study {file} is missing", hint=_REBUILD)
         try:
@@ -124,9 +126,10 @@ class Study:
         """Make an empty study; a kill leaves either none or a whole one."""
         temporary = file.with_name(f".{file.name}.{os.getpid()}")
         temporary.unlink(missing_ok=True)
-        storage = _storage(temporary)
-        optuna.create_study(storage=storage, study_name=name, direction="minimize")
-        storage.engine.dispose()
+        with _writing(file):
+            storage = _storage(temporary)
+            optuna.create_study(storage=storage, study_name=name, direction="minimize")
+            storage.engine.dispose()
         temporary.replace(file)
         return cls(file, name)
 
@@ -139,8 +142,9 @@ class Study:
         with warnings.catch_warnings():
             # Optuna marks this call as experimental; pyproject.toml pins the major version.
             warnings.simplefilter("ignore", ExperimentalWarning)
-            self._study.set_metric_names([objective])
-        self._study.set_user_attr("question", question)
+            with _writing(self._file):
+                self._study.set_metric_names([objective])
+                self._study.set_user_attr("question", question)
 
     def add_running(
         self, params: Params, distributions: dict[str, BaseDistribution], attrs: dict[str, Any]
@@ -152,7 +156,8 @@ class Study:
             distributions=distributions,
             user_attrs=attrs,
         )
-        self._study.add_trial(trial)
+        with _writing(self._file):
+            self._study.add_trial(trial)
         return self._study.get_trials(deepcopy=False)[-1].number
 
     def restore(
@@ -181,17 +186,19 @@ class Study:
         if frozen.state.is_finished():
             return
         trial = optuna.trial.Trial(self._study, frozen._trial_id)  # noqa: SLF001 - no public way
-        for name, content in attrs.items():
-            trial.set_user_attr(name, content)
-        for step, value in _pruned_at(result).items():
-            trial.report(value, step)  # Optuna takes the value of a pruned trial from here
         state = _RESULT_STATES[result.state]
         told = result.value if state == TrialState.COMPLETE else None
-        self._study.tell(number, told, state=state, skip_if_finished=True)
+        with _writing(self._file):
+            for name, content in attrs.items():
+                trial.set_user_attr(name, content)
+            for step, value in _pruned_at(result).items():
+                trial.report(value, step)  # Optuna takes the value of a pruned trial from here
+            self._study.tell(number, told, state=state, skip_if_finished=True)
 
     def set_attr(self, name: str, value: Any) -> None:
         """Store a fact about the whole campaign."""
-        self._study.set_user_attr(name, value)
+        with _writing(self._file):
+            self._study.set_user_attr(name, value)
 
     def attr(self, name: str) -> Any:
         """Read a fact about the whole campaign; None where it was never stored."""
@@ -230,6 +237,27 @@ def _is_locked(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    """Say in a sentence why nothing can be written."""
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        if _is_locked(error):
+            raise _locked(file) from None
+        raise EnvironmentProblem(
+            f"the study {file} cannot be written: {_root(error)}",
+            hint="free space or restore access there, then resume: nothing is lost",
+        ) from None
+
+
+def _root(error: BaseException) -> str:
+    """What SQLite itself said."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).splitlines()[0]
 
 
 def _completion(trial: FrozenTrial) -> tuple[Any, int]:
