@@ -13,6 +13,7 @@ from gbopt.cli import (
     analyze,
     build,
     catalog,
+    compare,
     confirm,
     control,
     disorder,
@@ -76,6 +77,7 @@ app.command(rich_help_panel=_LOOKING)(read.trace)
 app.command(rich_help_panel=_LOOKING)(read.show)
 app.command(rich_help_panel=_LOOKING)(insight.insight)
 app.command(rich_help_panel=_LOOKING)(regress.regress)
+app.command(rich_help_panel=_LOOKING)(compare.compare)
 app.command(rich_help_panel=_LOOKING)(read.report)
 app.command(rich_help_panel=_LOOKING)(read.dashboard)
 app.command(rich_help_panel=_LOOKING)(analyze.analyze)

@@ -181,7 +181,8 @@ def test_the_page_shows_it(run, tmp_path):
     assert "What makes a boundary resist" in text
     assert QUANTITIES["o_vacancy_fraction"].label in text
     shown = {a["download"] for a in page.of("a")}
-    figures = FIGURES - {"profiles"} | {"effects", "dependence"}
+    learnt = {"effects", "dependence", "calibration", "interactions"}
+    figures = FIGURES - {"profiles"} | learnt
     assert shown == {f"small-{key}.csv" for key in figures}
     plots = [a for a in page.of("div") if a.get("class") == "plot"]
     assert all(a["role"] == "img" and len(a["aria-label"]) > 40 for a in plots)
