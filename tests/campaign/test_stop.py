@@ -43,7 +43,7 @@ def test_of_two_limits_the_first_counts():
 
 def test_stop_finishes_what_runs_and_resume_goes_on(tiny, tmp_path):
     run = tmp_path / "run"
-    process = start("run", tiny(evaluations=3, nvt_ps=0.3), "--out", run)
+    process = start("run", tiny(evaluations=3, nvt_ps=1.0), "--out", run)
     wait_for(lambda: progress(run, 0, "nvt"), process)
     asked = gbopt("stop", run)
     assert asked.returncode == 0, asked.stderr
@@ -62,7 +62,7 @@ def test_stop_finishes_what_runs_and_resume_goes_on(tiny, tmp_path):
     assert sorted(evaluations(run)) == [0]
 
     process = start("resume", run)
-    wait_for(lambda: progress(run, 1, "anneal"), process)
+    wait_for(lambda: progress(run, 1, "nvt"), process)
     children = md_children(process)
     assert gbopt("stop", run, "--now").returncode == 0
     output, _ = process.communicate(timeout=60)
