@@ -50,6 +50,11 @@ class TracerDiffusion(NamedTuple):
     curve: MSDCurve
     """The mean squared displacement, to look at."""
 
+    @property
+    def falling(self) -> bool:
+        """Whether D still falls with the lag: see ``STEADY``."""
+        return self.steadiness.value + self.steadiness.std_err < STEADY
+
 
 def tracer_diffusion(
     open_frames: Callable[[], Trajectory], *, lag_ps: float, segments: int
@@ -85,13 +90,14 @@ def tracer_diffusion(
     per_D = 6 / A2_PS_TO_CM2_S * segments * profile.segment_ps / HOP_A**2
     hops = max(0.0, D.value) * per_D
     steadiness = _steadiness(profile, at_half.result())
-    if hops * n_li < FEW_HOPS:
-        # What so few hops leave room for; the scatter of the run stands as its error.
-        most = max(D.value, FEW_HOPS / n_li / per_D)
-        D = D.model_copy(update={"value": most, "bound": "upper"})
-    elif steadiness.value + steadiness.std_err < STEADY:
-        D = D.model_copy(update={"bound": "upper"})
-    return TracerDiffusion(D, profile.lag_ps, profile.msd_exponent(), steadiness, hops, curve)
+    found = TracerDiffusion(D, profile.lag_ps, profile.msd_exponent(), steadiness, hops, curve)
+    few = hops * n_li < FEW_HOPS
+    if not few and not found.falling:
+        return found
+    # What so few hops leave room for; the scatter of the run stands as its error.
+    most = max(D.value, FEW_HOPS / n_li / per_D) if few else D.value
+    bound = D.model_copy(update={"value": most, "bound": "upper"})
+    return found._replace(D_cm2_s=bound)
 
 
 def _steadiness(profile: TransportProfile, half: TransportProfile) -> Estimate:

@@ -109,7 +109,7 @@ def _read(file: Path, kind: Kind, workers: int | None) -> tuple[str, StudyConfig
 
 
 def _go(setup: Setup, kind: Kind, file: Path) -> None:
-    """Run what is left of a part, and keep the tables up to date whatever ends it."""
+    """Run what is left of a part; interrupted, write the tables of what there is."""
     from gbopt.cli.preflight import say
     from gbopt.disorder.study import run_part
     from gbopt.evaluate.signals import stoppable

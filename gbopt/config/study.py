@@ -335,6 +335,7 @@ class StudyConfig(Section):
         dynamics = self.dynamics
         return MDConfig(
             potential=self.potentials[label],
+            # A melt may be hotter than a campaign: the stages have temperatures of their own.
             temperature_K=min(temperature_K, 3000.0),
             timestep_ps=dynamics.timestep_ps,
             frame_ps=dynamics.frame_ps,

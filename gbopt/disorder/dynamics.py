@@ -39,12 +39,11 @@ from gbopt.store.files import write_atomic
 
 def do_run(
     setup: Setup, run: Run, settings: EngineSettings, publish: Callable[[Measured, Path], None]
-) -> RunRecord:
-    """Run a system at a temperature and measure it, or read what was found before.
+) -> None:
+    """Run a system at a temperature and measure it, unless that has been done.
 
-    A run that failed is tried again: at once where its frames are there.
-
-    Trouble with this run becomes part of the record.
+    A run that failed is tried again: where its frames are there, only measured. Trouble with this
+    run becomes part of its record, which is written last.
 
     Args:
         setup: the study.
@@ -59,7 +58,7 @@ def do_run(
     if done.exists():
         record = RunRecord.model_validate_json(done.read_text(encoding="utf-8"))
         if record.failure is None:
-            return record
+            return
         put_aside(done)
     folder.mkdir(parents=True, exist_ok=True)
     setup.note("started", name=run.name)
@@ -91,7 +90,6 @@ def do_run(
     if not setup.config.keep_trajectories and failure is None:
         for name in (PRODUCTION, NETWORK, VIBRATION):
             remove_frames(folder, name)
-    return record
 
 
 def _cell(setup: Setup, run: Run, settings: EngineSettings) -> Bicrystal:

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbopt.config import MDConfig, Potential
-from gbopt.errors import EnvironmentProblem
 from gbopt.md.checkpoint import clear_checkpoints
 from gbopt.md.engine import EngineSettings
 from gbopt.md.protocol import Stage
@@ -59,7 +58,7 @@ def record_run(
 
     Raises:
         MDError: the run failed.
-        EnvironmentProblem: the folder cannot be written.
+        OSError: the folder cannot be written.
     """
     wanted = [stage.name for stage in stages if stage.kind == "production"]
     longest = max(stage.steps for stage in stages)
@@ -81,16 +80,10 @@ def record_run(
     if all(is_whole(folder, name) for name in wanted):
         return
     try:
-        try:
-            go()
-        except _FramesLostError:  # killed between a checkpoint and the frames before it
-            clear_checkpoints(folder / "md")
-            go()
-    except OSError as error:
-        raise EnvironmentProblem(
-            f"{folder} cannot be written: {error.strerror or error}",
-            hint="free space or restore access there, then call the same command again",
-        ) from error
+        go()
+    except _FramesLostError:  # killed between a checkpoint and the frames before it
+        clear_checkpoints(folder / "md")
+        go()
 
 
 def _record(run: MDRun, wanted: list[str], folder: Path) -> None:

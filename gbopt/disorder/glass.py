@@ -61,10 +61,11 @@ class _Made(NamedTuple):
     quenched: FrameworkMotion
 
 
-def make_glass(setup: Setup, glass: Glass, settings: EngineSettings) -> GlassRecord:
-    """Make a glass, or read it where it has been made; one that failed is tried again.
+def make_glass(setup: Setup, glass: Glass, settings: EngineSettings) -> None:
+    """Make a glass, unless that has been done; one that failed is tried again.
 
-    Trouble with this glass (MD, a crystal that did not melt) becomes part of the record.
+    Trouble with this glass (MD, a crystal that did not melt) becomes part of its record, which is
+    written last.
 
     Raises:
         EnvironmentProblem: no MD is possible on this machine at all, or the disk is full.
@@ -74,7 +75,7 @@ def make_glass(setup: Setup, glass: Glass, settings: EngineSettings) -> GlassRec
     if done.exists():
         record = GlassRecord.model_validate_json(done.read_text(encoding="utf-8"))
         if record.failure is None:
-            return record
+            return
         put_aside(done)
     folder.mkdir(parents=True, exist_ok=True)
     setup.note("started", name=f"glass {glass.name}")
@@ -94,7 +95,6 @@ def make_glass(setup: Setup, glass: Glass, settings: EngineSettings) -> GlassRec
         for name in (MELT, QUENCH):
             remove_frames(folder, name)
         remove_frames(folder / LOOSEN, LOOSEN)
-    return record
 
 
 def failure_of(error: MDError | GeometryError | AnalysisError) -> Failure:

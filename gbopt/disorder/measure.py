@@ -135,8 +135,7 @@ def _write_msd(diffusion: TracerDiffusion, folder: Path) -> None:
 
 def _diffusion_flags(diffusion: TracerDiffusion) -> tuple[QualityFlag, ...]:
     few = diffusion.hops_per_ion < _FEW_HOPS_PER_ION
-    steady = diffusion.steadiness
-    falling = steady.value + steady.std_err < STEADY
+    steady, falling = diffusion.steadiness, diffusion.falling
     text = f"{diffusion.hops_per_ion:.2g} hops an ion"
     if diffusion.D_cm2_s.bound and not falling:
         text = f"fewer than {FEW_HOPS} hops in the run: D is an upper bound"

@@ -43,7 +43,6 @@ from gbopt.store.files import write_atomic
 
 STUDY, RESOLVED, POTENTIALS = "study.toml", "resolved.toml", "potentials"
 Item = TypeVar("Item")
-Record = TypeVar("Record", GlassRecord, RunRecord)
 
 _IONS_PER_CELL, _UNITS_PER_CELL = 192, 8
 _PATIENCE_S = 1.0
@@ -216,8 +215,8 @@ def run_part(
     kind: Kind,
     publish: Callable[[Measured, Path], None],
     on_death: Callable[[int], None],
-) -> tuple[list[GlassRecord], list[RunRecord]]:
-    """Run all systems of a kind that have not been run, side by side.
+) -> None:
+    """Run all systems of a kind that have not been run, side by side; ``finished`` reads them.
 
     Args:
         setup: the study.
@@ -228,47 +227,46 @@ def run_part(
     Raises:
         EnvironmentProblem: no MD is possible on this machine, or workers die again and again.
     """
-    made: list[GlassRecord] = []
     if kind == "glass":
-        made = _all(setup, glasses(setup.config), _glass_task, on_death)
+        _all(setup, glasses(setup.config), _glass_task, on_death)
     task = partial(_run_task, publish=publish)
-    return made, _all(setup, runs(setup.config, kind), task, on_death)
+    _all(setup, runs(setup.config, kind), task, on_death)
 
 
 def _all(
     setup: Setup,
     items: Sequence[Item],
-    task: Callable[[Setup, Item, int], Record],
+    task: Callable[[Setup, Item, int], None],
     on_death: Callable[[int], None],
-) -> list[Record]:
+) -> None:
     from joblib import delayed
 
     workers = setup.config.run.workers
-    return in_workers(
+    in_workers(
         lambda: [delayed(task)(setup, item, os.getpid()) for item in items],
         max(1, min(workers, len(items))),
         on_death,
     )
 
 
-def _glass_task(setup: Setup, glass: Glass, main_pid: int) -> GlassRecord:
+def _glass_task(setup: Setup, glass: Glass, main_pid: int) -> None:
     become_worker(main_pid)
     folder = setup.glass_folder(glass)
     folder.mkdir(parents=True, exist_ok=True)
     # A worker of a study that was killed a moment ago may still be ending.
     with FileLock(folder / ".lock"), place(setup.folder, setup.config.run.workers) as slot:
-        return make_glass(setup, glass, on_its_gpu(setup.engines[glass.made_with], slot))
+        make_glass(setup, glass, on_its_gpu(setup.engines[glass.made_with], slot))
 
 
 def _run_task(
     setup: Setup, run: Run, main_pid: int, *, publish: Callable[[Measured, Path], None]
-) -> RunRecord:
+) -> None:
     become_worker(main_pid)
     folder = setup.run_folder(run)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"), place(setup.folder, setup.config.run.workers) as slot:
         settings = on_its_gpu(setup.engines[run.system.run_with], slot)
-        return do_run(setup, run, settings, publish)
+        do_run(setup, run, settings, publish)
 
 
 def finished(setup: Setup) -> tuple[list[GlassRecord], list[RunRecord]]:

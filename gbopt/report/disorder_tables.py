@@ -152,19 +152,24 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         "rms_Zr_A": record.rms_Zr_A,
         "equilibrate_ps": record.equilibrate_ps,
         "production_ps": record.production_ps,
-        **_provenance(record.provenance),
+        **_code(record.provenance),
+        **_made(record.provenance),
         "remarks": " ".join(_remarks([record])),
     }
 
 
-def _provenance(provenance: Provenance) -> dict[str, Any]:
+def _code(provenance: Provenance) -> dict[str, Any]:
+    """What all runs of a system were made by."""
     return {
         "engine": provenance.engine,
         "thermostat": "Langevin" if provenance.engine.startswith("OpenMM") else "Nose-Hoover",
-        "seed": provenance.seed,
-        "settings_key": provenance.settings_key,
         "gbopt": f"{provenance.gbopt_version} {provenance.source_key}",
     }
+
+
+def _made(provenance: Provenance) -> dict[str, Any]:
+    """What one run or glass can be made again from."""
+    return {"seed": provenance.seed, "settings_key": provenance.settings_key}
 
 
 def _cell_columns(cell: Cell | None) -> dict[str, Any]:
@@ -201,7 +206,7 @@ def system_rows(results: Sequence[SystemResult]) -> Rows:
             **_cell_columns(result.cell),
             "replicas": len({r.replica for r in result.runs}),
             "production_ps": first.production_ps,
-            **_provenance(first.provenance),
+            **_code(first.provenance),
         }
         for T, D in result.D_cm2_s.items():
             row |= _columns(f"D_{T:g}K_cm2_s", D)
@@ -345,7 +350,8 @@ def glass_rows(records: Sequence[GlassRecord]) -> Rows:
             "rms_La_A": record.rms_La_A,
             "rms_Zr_A": record.rms_Zr_A,
             "ordered_share": record.ordered_share,
-            **_provenance(record.provenance),
+            **_code(record.provenance),
+            **_made(record.provenance),
             "remarks": record.failure.cause if record.failure else "",
         }
         for record in records
