@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gbopt.config import CampaignConfig, load_campaign, parse_campaign, read_campaign
-
 if TYPE_CHECKING:
     from gbopt.campaign.campaign import Campaign
     from gbopt.campaign.deadline import Deadline
+    from gbopt.config import CampaignConfig
 
 FINISHED_WITH_FAILURES = 4
 
@@ -36,6 +35,7 @@ Until = Annotated[
 def check(file: CampaignFile) -> None:
     """Check a campaign file, print its space and its cost. At most engines are timed."""
     from gbopt.cli.preflight import print_preflight
+    from gbopt.config import load_campaign
 
     config = load_campaign(file)
     _require_space(config)
@@ -54,6 +54,7 @@ def run(
     """Run a campaign in a new run folder."""
     from gbopt.campaign.campaign import Campaign
     from gbopt.cli.preflight import say
+    from gbopt.config import parse_campaign, read_campaign
     from gbopt.evaluate.engines import choose_engine
     from gbopt.md.placement import require_room
     from gbopt.store.rundir import require_new

