@@ -20,6 +20,7 @@ from gbopt.cli import (
     doctor,
     export,
     generate,
+    init,
     insight,
     inspect,
     launch,
@@ -64,6 +65,7 @@ def _options(
 _RUNNING, _LOOKING, _MAKING = "Run a campaign", "Look at a campaign", "Structures and set-up"
 _DISORDER = "Far from equilibrium"
 
+app.command(rich_help_panel=_RUNNING)(init.init)
 app.command(rich_help_panel=_RUNNING)(launch.check)
 app.command(rich_help_panel=_RUNNING)(launch.run)
 app.command(rich_help_panel=_RUNNING)(launch.resume)
