@@ -8,8 +8,7 @@ from gbopt.cli.preflight import hours
 from gbopt.config import parse_campaign
 from gbopt.config.starter import starter
 from gbopt.errors import ConfigError
-from tests.campaign.harness import gbopt
-from tests.cli.test_cli import refused
+from tests.cli.test_structures import fails, run
 
 # Two workers on cores that need this long for a step of an ion, as LAMMPS does.
 US_PER_ION_STEP = 6.0 / 2
@@ -42,11 +41,11 @@ def test_names_that_no_campaign_may_have_are_refused():
 
 def test_init_writes_a_file_that_passes_check_and_overwrites_none(tmp_path):
     file = tmp_path / "mine.toml"
-    done = gbopt("init", file, "--for", "quick")
-    assert done.returncode == 0, done.stderr
-    assert f"gbopt check {file}" in done.stdout
-    assert gbopt("check", file).returncode == 0
+    done = run("init", file, "--for", "quick")
+    assert f"gbopt check {file}" in done.output
+    assert run("check", file).exit_code == 0
     file.write_text("precious")
-    refused(gbopt("init", file), "is not overwritten")
+    assert "is not overwritten" in fails("init", file).message
     assert file.read_text() == "precious"
-    refused(gbopt("init", tmp_path / "mine.yaml"), "does not end in .toml", "mine.toml")
+    refusal = fails("init", tmp_path / "mine.yaml")
+    assert ("does not end in .toml" in refusal.message, refusal.hint) == (True, "name it mine.toml")
