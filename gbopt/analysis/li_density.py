@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 from gbopt.analysis.li_paths import Paths
+from gbopt.model.bicrystal import LI
+from gbopt.model.trajectory import TrajectoryInfo
 
 BATCH_POSITIONS = 500_000
 """Positions that are worked on at once: bounds the work space, not the result."""
@@ -67,21 +69,70 @@ def li_density(paths: Paths, *, voxel_A: float, smoothing_A: float) -> Density:
         voxel_A: edge of a voxel along each cell vector, at most.
         smoothing_A: standard deviation s of the Gaussian.
     """
-    cell = paths.info.cell
-    inverse = np.asarray(np.linalg.inv(cell), dtype=np.float64)
-    shape = np.ceil(np.linalg.norm(cell, axis=1) / voxel_A).astype(int)
-    size = int(shape.prod())
-    counts = np.zeros(size)
+    voxels = _Voxels(paths.info.cell, voxel_A)
+    counts = np.zeros(voxels.shape)
     for _, positions in batches(paths.li):
-        fractional = positions @ inverse
-        fractional -= np.floor(fractional)
-        index = np.minimum((fractional * shape).astype(np.intp), shape - 1)
-        flat = (index[:, 0] * shape[1] + index[:, 1]) * shape[2] + index[:, 2]
-        counts += np.bincount(flat, minlength=size)
-    grid = counts.reshape(tuple(shape)).astype(np.float32)
-    voxel_A3 = abs(float(np.linalg.det(cell))) / size
-    smooth = _blurred(grid, inverse, smoothing_A) / np.float32(voxel_A3 * len(paths.li))
+        counts += np.bincount(voxels.index(positions), minlength=counts.size).reshape(counts.shape)
+    return smoothed(counts, paths.info.cell, len(paths.li), smoothing_A)
+
+
+def smoothed(
+    counts: NDArray[np.floating | np.integer],
+    cell: NDArray[np.float64],
+    frames: int,
+    smoothing_A: float,
+) -> Density:
+    """Turn counts into a density.
+
+    Args:
+        counts: (a, b, c) positions found in each voxel.
+        cell: (3, 3) A, rows are cell vectors.
+        frames: over how many frames.
+        smoothing_A: standard deviation of the Gaussian.
+    """
+    grid = counts.astype(np.float32)
+    inverse = np.asarray(np.linalg.inv(cell), dtype=np.float64)
+    voxel_A3 = abs(float(np.linalg.det(cell))) / grid.size
+    smooth = _blurred(grid, inverse, smoothing_A) / np.float32(voxel_A3 * frames)
     return Density(grid, smooth, cell)
+
+
+class LiMap:
+    """Counts where Li is, frame by frame, on a grid over the cell.
+
+    Args:
+        info: what the trajectory is.
+        voxel_A: edge of a voxel along each cell vector, at most.
+    """
+
+    def __init__(self, info: TrajectoryInfo, voxel_A: float) -> None:
+        self._voxels = _Voxels(info.cell, voxel_A)
+        self._li = np.flatnonzero(info.species == LI)
+        self.counts = np.zeros(self._voxels.shape, dtype=np.uint32)
+        """(a, b, c) positions found in each voxel."""
+        self.frames = 0
+
+    def add(self, frame: NDArray[np.float64]) -> None:
+        """Take the next frame, (n, 3) A, free of drift."""
+        np.add.at(self.counts.reshape(-1), self._voxels.index(frame[self._li]), 1)
+        self.frames += 1
+
+
+class _Voxels:
+    """A grid whose axes are the cell vectors."""
+
+    def __init__(self, cell: NDArray[np.float64], voxel_A: float) -> None:
+        self._inverse = np.linalg.inv(cell)
+        self._count = np.ceil(np.linalg.norm(cell, axis=1) / voxel_A).astype(int)
+        self.shape = tuple(self._count.tolist())
+
+    def index(self, positions: NDArray[np.float64]) -> NDArray[np.intp]:
+        """(n,) flat index of the voxel that each position, (n, 3) A, is in."""
+        fractional = positions @ self._inverse
+        fractional -= np.floor(fractional)
+        a, b, c = np.minimum((fractional * self._count).astype(np.intp), self._count - 1).T
+        flat: NDArray[np.intp] = (a * self.shape[1] + b) * self.shape[2] + c
+        return flat
 
 
 def _blurred(

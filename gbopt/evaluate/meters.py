@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gbopt.analysis.boundary import boundary_observables, log_objective, over_time
 from gbopt.analysis.collective import ChargeDisplacement
+from gbopt.analysis.li_density import LiMap
 from gbopt.analysis.potential import ChargeProfile, VoltageDivider
 from gbopt.analysis.quality import transport_flags
 from gbopt.analysis.transport import LiTransport
@@ -40,6 +41,9 @@ from gbopt.model.bicrystal import ELEMENTS, ON_ZR_SITES, SPECIES, Bicrystal
 from gbopt.model.evaluation import SO_FAR, Ending, QualityFlag
 from gbopt.model.observables import Estimate
 from gbopt.model.trajectory import TrajectoryInfo
+
+# Fine enough to tell Li sites, 1.6 A apart, and coarse enough for a few 100 kB a trial.
+_VOXEL_A = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Meters:
             lag_ps=collective_lag_ps(config, config.md.production_ps),
         )
         acting = acting_charges(config, info.species)
+        self._li_map = LiMap(info, _VOXEL_A)
         self._at_rest = ChargeProfile(info, acting) if config.field.fields_V_A else None
         self._divider: VoltageDivider | None = None
         self._segments = analysis.segments
@@ -82,6 +87,7 @@ class Meters:
         self._transport.add(frame)
         self._charge.add(frame)
         self._makeup.add(frame)
+        self._li_map.add(frame)
         if self._at_rest is not None:
             self._at_rest.add(frame)
 
@@ -195,11 +201,12 @@ class Meters:
         )
 
     def write_profiles(self, folder: Path) -> dict[str, str]:
-        """Write the profiles along the normal as CSV; return their names and files.
+        """Write what was found along the normal and in space; return names and files.
 
         ``profiles.csv`` holds densities (1/A^3) and Li diffusivities (cm2/s); ``charge.csv`` the
         charge density (e/A^3), smoothed over lattice planes; ``potential.csv``,
-        where fields were applied, the potential that falls along the cell per field (A).
+        where fields were applied, the potential that falls along the cell per field (A);
+        ``li_density.npz`` how often Li was in each voxel of a grid over the cell.
         """
         profile = self._transport.result(self._segments)
         composition = self._makeup.composition(self._segments)
@@ -217,7 +224,14 @@ class Meters:
             columns[f"D_{name}_err"] = diffusivity_err[:, axis]
         _write_csv(folder / "profiles.csv", columns)
         _write_csv(folder / "charge.csv", self._makeup.charge_profile(self._segments))
+        np.savez_compressed(
+            folder / "li_density.npz",
+            counts=self._li_map.counts,
+            cell_A=self._info.cell,
+            frames=np.array(self._li_map.frames),
+        )
         files = {"profiles": "profiles.csv", "charge": "charge.csv"}
+        files |= {"li_density": "li_density.npz"}
         if self._divider is None:
             return files
         z_A, potential_A, potential_err_A = self._divider.potential

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import signal
 
 import numpy as np
@@ -82,6 +83,10 @@ def test_production_ends_at_the_target_error_the_budget_or_sure_inferiority(bulk
     for name in ("profiles.csv", "charge.csv", "potential.csv", "final.extxyz"):
         assert name in whole.artifacts.values()
         assert (tmp_path / "whole" / name).stat().st_size > 1000
+    assert whole.artifacts["li_density"] == "li_density.npz"
+    seen = np.load(tmp_path / "whole" / "li_density.npz")
+    li = int(re.search(r"Li(\d+)", whole.conditions.composition)[1])
+    assert (seen["frames"], seen["counts"].sum()) == (73, 73 * li)
     assert "gb_energy" in whole.observables
 
     short = run(tmp_path / "short", bulk, target=1)
