@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gbopt.campaign.deadline import Deadline
-from gbopt.campaign.index import STUDY, can_renew, distributions, new_study, renew_study
+from gbopt.campaign.index import can_renew, distributions, new_study, renew_study
 from gbopt.campaign.record import attributes_of, of_record, result_of
 from gbopt.campaign.space import GBSpace
 from gbopt.campaign.told import TOLD, of_earlier, search_settings, tell, told_before
@@ -21,7 +21,7 @@ from gbopt.config import CampaignConfig
 from gbopt.errors import RunFolderError
 from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
-from gbopt.evaluate.candidate import Job, evaluate
+from gbopt.evaluate.candidate import Job, evaluate, tidy
 from gbopt.evaluate.engines import BEFORE_THE_CHOICE, choose_engine, pin, pinned_engine
 from gbopt.md import stopping
 from gbopt.md.engine import EngineSettings
@@ -36,8 +36,10 @@ from gbopt.search.propose import Proposal
 from gbopt.search.settings import SearchSettings
 from gbopt.search.stopping import Stop, decide
 from gbopt.store.files import write_atomic
-from gbopt.store.rundir import EVALUATION, ProgressFile, RunFolder, read_evaluation
-from gbopt.store.study import Distribution, Study, StudyLockedError, TrialRecord
+from gbopt.store.progress import ProgressFile
+from gbopt.store.rundir import EVALUATION, RunFolder, read_evaluation
+from gbopt.store.storage import StudyLockedError
+from gbopt.store.study import Distribution, Study, TrialRecord
 
 # A machine or a setting on which nothing works should not eat the whole budget.
 FAILURES_IN_A_ROW = 5
@@ -82,8 +84,7 @@ class Campaign:
             RunFolderError: it is no run folder of this version, or its study is missing.
         """
         folder = RunFolder.open_(path)
-        config = folder.config
-        return cls(folder, config, Study(folder.path / STUDY, config.name))
+        return cls(folder, folder.config, Study(folder.storage))
 
     @classmethod
     def recover(cls, path: Path) -> Campaign:
@@ -131,7 +132,7 @@ class Campaign:
         ]
         if gone and can_renew(self.folder, len(self.study.records())):
             renew_study(self.folder, self.config, self._distributions(), "before-retry")
-            self.study = Study(self.folder.path / STUDY, self.config.name)
+            self.study = Study(self.folder.storage)
 
     @property
     def space(self) -> GBSpace:
@@ -287,6 +288,7 @@ class Campaign:
             job, config, bulk, settings=settings, folder=folder, on_progress=report
         )
         write_atomic(folder / EVALUATION, evaluation.model_dump_json(indent=1))
+        tidy(folder)
         return evaluation
 
     def record(self, evaluation: Evaluation) -> None:

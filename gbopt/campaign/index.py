@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from typing import Any
 
@@ -10,16 +9,8 @@ from gbopt.campaign.record import attributes_of, result_of
 from gbopt.config import CampaignConfig
 from gbopt.search.space import SearchSpace
 from gbopt.store.rundir import RunFolder
-from gbopt.store.study import (
-    Distribution,
-    Study,
-    categorical,
-    integer,
-    real,
-    require_free,
-)
-
-STUDY = "study.db"
+from gbopt.store.storage import require_free
+from gbopt.store.study import Distribution, Study, categorical, integer, real
 
 
 def distributions(space: SearchSpace) -> dict[str, Distribution]:
@@ -36,8 +27,8 @@ def distributions(space: SearchSpace) -> dict[str, Distribution]:
 
 
 def new_study(folder: RunFolder, config: CampaignConfig) -> Study:
-    """Make an empty study in a run folder."""
-    return _described(Study.create(folder.path / STUDY, config.name), config)
+    """Make the empty study of a new run folder."""
+    return _described(Study.create(folder.storage), config)
 
 
 def _described(study: Study, config: CampaignConfig) -> Study:
@@ -55,7 +46,8 @@ def renew_study(
 ) -> None:
     """Make the study from the trace (what was proposed) and the trials (what came of it).
 
-    Call while holding the folder. The old one, if any, is kept beside it; a kill leaves either.
+    Call while holding the folder, when no worker has joined. The old one, if any, is kept beside
+    it; a kill leaves either.
 
     Args:
         folder: the run folder.
@@ -66,17 +58,13 @@ def renew_study(
     Raises:
         RunFolderError: it is locked, or a record is damaged.
     """
-    file = folder.path / STUDY
-    require_free(file)
-    making = folder.path / f".{STUDY}.new"
-    making.unlink(missing_ok=True)
-    study = _described(Study.create(making, config.name), config)
+    require_free(folder.storage)
+    making = folder.storage.successor()
+    study = _described(Study.create(making), config)
     _fill(study, folder, variables)
     count = len(study.records())
     study.close()
-    if file.exists():
-        file.rename(file.with_name(f"{STUDY}.{why}-{int(time.time())}"))
-    making.replace(file)
+    folder.put_study(making, why)
     folder.note("rebuilt", trials=count)
 
 

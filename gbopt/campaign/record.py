@@ -5,7 +5,7 @@ from __future__ import annotations
 from gbopt.analysis.statistics import interval
 from gbopt.model.evaluation import Evaluation, Status
 from gbopt.search.history import Observation
-from gbopt.store.study import Result, TrialRecord
+from gbopt.store.study import FINISHED, Result, TrialRecord
 
 OTHERS = ("li_enrichment_ratio", "o_vacancy_fraction", "gb_energy", "excess_length")
 """Observables that the search may learn from, or keep within limits."""
@@ -72,6 +72,7 @@ def result_of(evaluation: Evaluation) -> Result:
 def attributes_of(evaluation: Evaluation) -> dict[str, object]:
     """Scalars of an evaluation that the dashboard shows and the search reads back."""
     found: dict[str, object] = {"status": evaluation.status.value, **evaluation.seconds}
+    found[FINISHED] = evaluation.provenance.finished_utc
     if evaluation.objective is not None:
         found |= {"std_err": evaluation.objective.std_err, "bound": evaluation.objective.bound}
         if evaluation.status is Status.PRUNED:

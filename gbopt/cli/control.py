@@ -67,13 +67,13 @@ def retry(
 
 
 def rebuild(run_dir: RunDir) -> None:
-    """Make study.db anew from the trace and the trials of a run folder; the old one is kept."""
+    """Make the study anew from the trace and the trials of a run folder; the old one is kept."""
     from gbopt.campaign.campaign import Campaign
 
     campaign = Campaign.rebuild(run_dir)
     records = campaign.study.records()
     running = sum(record.state == "running" for record in records)
     typer.echo(
-        f"{campaign.folder.path / 'study.db'} was rebuilt from {len(records)} trials, "
+        f"{campaign.folder.storage} was rebuilt from {len(records)} trials, "
         f"{running} of them unfinished"
     )

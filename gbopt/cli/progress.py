@@ -123,7 +123,7 @@ _LINES: dict[str, Callable[[dict[str, Any]], str]] = {
     "finished": lambda e: f"trial {e['trial']}: {e['status']}, {e['objective'] or e['cause']}",
     "confirming": lambda e: str(e["message"]),
     "worker_died": lambda _: "a worker process was killed: its trials are run again",
-    "rebuilt": lambda e: f"study.db was rebuilt from {e['trials']} trials",
+    "rebuilt": lambda e: f"the study was rebuilt from {e['trials']} trials",
 }
 
 

@@ -121,11 +121,13 @@ def dashboard(
 
     from gbopt.store.rundir import RunFolder
 
-    file = RunFolder.open_(run_dir).path / "study.db"
-    if not file.exists():
+    storage = RunFolder.open_(run_dir).storage
+    if storage.file is not None and not storage.file.exists():
         raise RunFolderError(
-            f"the study {file} is missing", hint=f"`gbopt resume {run_dir}` rebuilds it"
+            f"the study {storage} is missing", hint=f"`gbopt resume {run_dir}` rebuilds it"
         )
+    if storage.password is not None:
+        os.environ["PGPASSWORD"] = storage.password
     command = Path(sys.executable).with_name("optuna-dashboard")
     if not command.exists():
         raise EnvironmentProblem(
@@ -135,7 +137,7 @@ def dashboard(
     typer.echo(f"http://127.0.0.1:{port} (loopback only; Ctrl-C ends it)")
     sys.stdout.flush()
     # The server takes this process's place, so that whatever ends this one ends it.
-    arguments = [f"sqlite:///{file.resolve()}", "--host", "127.0.0.1", "--port", str(port)]
+    arguments = [storage.as_dashboard_has_it, "--host", "127.0.0.1", "--port", str(port)]
     os.execv(command, [str(command), *arguments])  # noqa: S606 - no shell
 
 

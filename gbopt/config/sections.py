@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -36,10 +37,23 @@ def _coulomb_cutoff(value: object) -> object:
     return float(length)
 
 
+def _storage(value: object) -> object:
+    """A kind of study, or the address of a database: without its password, which files keep."""
+    if value in ("auto", "sqlite", "journal"):
+        return value
+    if not isinstance(value, str) or not value.startswith("postgresql://"):
+        raise ValueError("expected auto, sqlite, journal or postgresql://USER@HOST/DATABASE")
+    address = urlsplit(value)
+    if address.password is not None or "password" in parse_qs(address.query):
+        raise ValueError("a campaign file holds no password: put it into ~/.pgpass or PGPASSWORD")
+    return value
+
+
 LammpsAccelerator = Literal["none", "opt", "omp", "intel", "kokkos", "gpu"]
 OpenMMPlatform = Literal["CUDA", "HIP", "OpenCL", "CPU"]
 AseDevice = Literal["cpu", "cuda"]
 Accelerator = Literal["auto", LammpsAccelerator, OpenMMPlatform, AseDevice]
+StudyStorage = Annotated[str, BeforeValidator(_storage)]
 CoulombCutoff = Annotated[float | Literal["auto"], BeforeValidator(_coulomb_cutoff)]
 
 Angle = Annotated[Degrees, Field(ge=5, le=30)]
@@ -374,5 +388,12 @@ class RunConfig(Section):
     """Most evaluations that share one GPU."""
     stall_s: Seconds = Field(300.0, ge=1, le=86400)
     """An MD process that reports nothing for this long is ended, and tried once more, s."""
+    storage: StudyStorage = "auto"
+    """Where the study is: sqlite (one machine), journal (several machines that share the run
+    folder) or postgresql://USER@HOST/DATABASE; auto: sqlite, on a network file system journal. It
+    is chosen when the run folder is made."""
+    checkpoint_s: Seconds = Field(60.0, ge=0.1, le=86400)
+    """Wall time between two checkpoints of an MD run: what a kill may cost, s. They lie at fixed
+    steps, 500 apart with LAMMPS on CPUs, so that figures do not depend on the clock."""
     keep_trajectory: bool = False
     """Keep every production frame (float32 npy) in the trial's folder."""

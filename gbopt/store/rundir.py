@@ -3,22 +3,24 @@
 campaign.toml   the campaign file as given       resolved.toml  every default written out
 potential/      the potential, if it is a file   trace.jsonl    what happened, append-only
 run.json        format, version, creation
-study.db        Optuna study                     bulk.json      the reference crystal
+study.db        Optuna study, or study.journal   bulk.json      the reference crystal
 trials/NNNN-<spec key>/                          evaluation.json written last: the truth
 """
 
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, SoftFileLease, Timeout
 
 from gbopt import __version__
 from gbopt.config import (
@@ -32,11 +34,18 @@ from gbopt.config import (
 from gbopt.errors import RunFolderError
 from gbopt.model.evaluation import SO_FAR, Evaluation
 from gbopt.store.files import append_line, read_lines, write_atomic
+from gbopt.store.filesystems import shared_kind
+from gbopt.store.leases import DURATION_S, is_held
+from gbopt.store.progress import PROGRESS
+from gbopt.store.storage import FILES, Storage, in_file, locked
 
 FORMAT = 1
 EVALUATION = "evaluation.json"
-PROGRESS = "progress.json"
 POTENTIAL = "potential"
+LEASE = "worker.lease"
+RUN_LOCK, RUN_LEASE = ".run.lock", ".run.lease"
+ADDRESS = "GBOPT_STORAGE"
+"""Environment variable: another address of the database, such as one with a password."""
 _DEFAULTS = CampaignConfig(name="defaults", question="what are the defaults?", seed=0).settings
 _UNDONE: dict[str, Any] = {
     "adaptive.target_dex": 0.0,
@@ -73,6 +82,7 @@ class RunFolder:
             RunFolderError: it exists and is not empty, or cannot be written.
         """
         require_new(path)
+        require_safe(path, config)
         folder = cls(path)
         try:
             (path / "trials").mkdir(parents=True, exist_ok=True)
@@ -86,6 +96,7 @@ class RunFolder:
                 "gbopt_version": __version__,
                 "settings": config.settings,
                 "created_utc": utc_now(),
+                "study": _chosen(path, config),
             }
             # run.json last: a folder that has it is complete.
             write_atomic(path / "run.json", json.dumps(identity, indent=1))
@@ -153,6 +164,34 @@ class RunFolder:
         write_atomic(self.path / "resolved.toml", to_toml(config))
 
     @property
+    def storage(self) -> Storage:
+        """Where the study is."""
+        chosen = _identity(self.path).get("study")
+        if not isinstance(chosen, dict):  # made before there was a choice
+            return in_file("sqlite", self.path / FILES["sqlite"], self.config.name)
+        kind, name = chosen["kind"], chosen["name"]
+        if kind in FILES:
+            return in_file(kind, self.path / FILES[kind], name)
+        return Storage(os.environ.get(ADDRESS) or chosen["address"], name)
+
+    def put_study(self, made: Storage, why: str) -> None:
+        """Put another study in the place of the one there is, which is kept.
+
+        Args:
+            made: where it was made, by ``Storage.successor``.
+            why: part of the name under which the old one is kept, where that is a file.
+        """
+        old = self.storage
+        if old.file is None or made.file is None:
+            identity = _identity(self.path)
+            identity["study"]["name"] = made.name
+            write_atomic(self.path / "run.json", json.dumps(identity, indent=1))
+            return
+        if old.file.exists():
+            old.file.rename(old.file.with_name(f"{old.file.name}.{why}-{int(time.time())}"))
+        made.file.replace(old.file)
+
+    @property
     def trace_file(self) -> Path:
         """Append-only log of events, one JSON object a line."""
         return self.path / "trace.jsonl"
@@ -187,18 +226,21 @@ class RunFolder:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the folder: only one process may run a campaign.
+        """Hold the folder: only one process may run a campaign. Workers join without it.
 
         Raises:
             RunFolderError: another process holds it.
         """
-        lock = FileLock(self.path / ".run.lock")
+        lock: BaseFileLock = FileLock(self.path / RUN_LOCK)
+        if self.storage.kind != "sqlite":  # also from other machines
+            lock = SoftFileLease(self.path / RUN_LEASE, lease_duration=DURATION_S)
         try:
             lock.acquire(timeout=_LOCK_PATIENCE_S)
         except Timeout:
             raise RunFolderError(
                 f"another gbopt process is running the campaign in {self.path}",
-                hint=f"watch it with `gbopt status {self.path}`, or stop it first (Ctrl-C)",
+                hint=f"watch it with `gbopt status {self.path}`, join it with `gbopt worker "
+                f"{self.path}`, or stop it first (Ctrl-C)",
             ) from None
         except OSError as error:
             raise RunFolderError(
@@ -210,19 +252,52 @@ class RunFolder:
         finally:
             lock.release()
 
+    def lease_file(self, number: int, key: str) -> Path:
+        """What stands for working on a trial."""
+        return self.trial_folder(number, key) / LEASE
+
     def is_running(self) -> bool:
-        """Whether a process holds the folder now."""
+        """Whether a process runs the campaign now, or a worker evaluates for it."""
+        if is_held(self.path / RUN_LEASE) or any(map(is_held, self.path.glob(f"trials/*/{LEASE}"))):
+            return True
         try:
-            with FileLock(self.path / ".run.lock", timeout=0):
+            with FileLock(self.path / RUN_LOCK, timeout=0):
                 return False
         except Timeout:
             return True
         except OSError:
             return False  # a read-only copy of a folder: nobody runs it here
 
-    def study_lock(self) -> FileLock:
-        """Lock around proposing and telling, shared by the workers of a campaign."""
-        return FileLock(self.path / ".study.lock", timeout=600)
+    def study_lock(self) -> AbstractContextManager[None]:
+        """Lock around proposing and telling, shared by all workers of a campaign."""
+        return locked(self.storage)
+
+
+def require_safe(path: Path, config: CampaignConfig) -> None:
+    """Refuse SQLite where several machines would damage it.
+
+    Raises:
+        RunFolderError: the folder is on a network file system.
+    """
+    shared = shared_kind(path)
+    if config.run.storage == "sqlite" and shared:
+        raise RunFolderError(
+            f'run.storage = "sqlite", but {path} is on a network file system ({shared}), where '
+            "SQLite is not safe",
+            hint='set it to "auto" or "journal", or give the address of a PostgreSQL database',
+        )
+
+
+def _chosen(path: Path, config: CampaignConfig) -> dict[str, str]:
+    """Which study a new run folder gets, as run.json keeps it."""
+    asked = config.run.storage
+    if asked == "auto":
+        asked = "journal" if shared_kind(path) else "sqlite"
+    if asked in FILES:
+        return {"kind": asked, "name": config.name}
+    # A database may hold studies of many run folders, some of one name.
+    name = f"{config.name}-{uuid4().hex[:8]}"
+    return {"kind": "postgresql", "name": name, "address": asked}
 
 
 def _with(config: CampaignConfig, settings: dict[str, Any]) -> CampaignConfig:
@@ -293,33 +368,3 @@ def read_evaluation(file: Path) -> Evaluation:
             f"{file} cannot be read: {first}",
             hint="move that trial's folder away; its number will be run again on resume",
         ) from None
-
-
-class ProgressFile:
-    """Writes a trial's progress for `gbopt status`, at most twice a second."""
-
-    _INTERVAL_S = 0.5
-
-    def __init__(self, folder: Path, **fixed: Any) -> None:
-        self._file = folder / PROGRESS
-        self._fixed = fixed
-        self._last = 0.0
-        self._stage, self._began_s, self._from_step = "", 0.0, 0
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / SO_FAR).unlink(missing_ok=True)  # of a run that was interrupted
-
-    def write(self, stage: str, step: int, steps: int) -> None:
-        """Report a stage and the steps done in it; their speed is that since its first report."""
-        now = time.monotonic()
-        if stage != self._stage:
-            self._stage, self._began_s, self._from_step = stage, now, step
-        if now - self._last < self._INTERVAL_S:
-            return
-        self._last = now
-        record = {**self._fixed, "stage": stage, "step": step, "steps": steps}
-        if now > self._began_s and step > self._from_step:
-            speed = (step - self._from_step) / (now - self._began_s)
-            record["steps_per_s"] = float(f"{speed:.4g}")
-        temporary = self._file.with_suffix(".tmp")
-        temporary.write_text(json.dumps(record) + "\n", encoding="utf-8")
-        temporary.replace(self._file)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 import optuna
@@ -20,11 +18,20 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
-from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
 from gbopt.errors import EnvironmentProblem, RunFolderError
+from gbopt.store.storage import (
+    Storage,
+    connect,
+    disconnect,
+    in_file,
+    is_locked,
+    is_lost,
+    prepare,
+    said,
+)
 
 Params = dict[str, int | float | str]
 Distribution = BaseDistribution
@@ -33,31 +40,9 @@ State = Literal["complete", "failed", "running"]
 optuna.logging.disable_default_handler()
 optuna.logging.enable_propagation()
 
-# Seconds that a writer waits for another one (dashboard, worker) to let go of the file.
-_BUSY_TIMEOUT_S = 60
-
-
-_FREE_WITHIN_S = 3.0
-
+FINISHED = "finished_utc"
+"""Attribute of a trial: when its evaluation ended, as ISO 8601 text in UTC."""
 _REBUILD = "`gbopt resume` rebuilds it from the trials"
-
-
-class StudyLockedError(RunFolderError):
-    """The study is whole, but another process keeps it from being read or written."""
-
-
-def _locked(file: Path) -> StudyLockedError:
-    return StudyLockedError(
-        f"the study {file} is locked by another process",
-        hint="end what writes to it (a dashboard, sqlite3; `fuser` names it), then try again",
-    )
-
-
-def _storage(file: Path) -> RDBStorage:
-    return RDBStorage(
-        f"sqlite:///{file.resolve()}",
-        engine_kwargs={"connect_args": {"timeout": _BUSY_TIMEOUT_S}},
-    )
 
 
 class Result(NamedTuple):
@@ -99,50 +84,60 @@ def categorical(choices: tuple[str, ...]) -> BaseDistribution:
 
 
 class Study:
-    """The study of one campaign. Writers hold ``RunFolder.study_lock``.
+    """The study of one campaign. Writers hold the lock of its storage (``locked``).
 
     Args:
-        file: the SQLite file.
-        name: name of the study.
+        storage: where it is.
 
     Raises:
-        RunFolderError: the file is missing, or is not a study of that name.
+        RunFolderError: it is missing, or is not a study of that name.
+        StudyAwayError: its database does not answer.
     """
 
-    def __init__(self, file: Path, name: str) -> None:
-        self._file = file
-        if not file.exists():
-            raise RunFolderError(f"the study {file} is missing", hint=_REBUILD)
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        if storage.file is not None and not storage.file.exists():
+            raise RunFolderError(f"the study {storage} is missing", hint=_REBUILD)
         try:
-            self._storage = _storage(file)
-            self._study = optuna.load_study(storage=self._storage, study_name=name)
-        except (KeyError, StorageInternalError, SQLAlchemyError, RuntimeError, ValueError) as error:
-            if _is_locked(error):
-                raise _locked(file) from None
-            raise RunFolderError(f"{file} is not a readable study", hint=_REBUILD) from None
+            self._connected = connect(storage)
+            self._study = optuna.load_study(storage=self._connected, study_name=storage.name)
+        except (
+            *(KeyError, AttributeError, StorageInternalError),
+            *(SQLAlchemyError, RuntimeError, ValueError),
+        ) as error:
+            if is_locked(error):
+                raise storage.locked_error() from None
+            if is_lost(error):
+                raise storage.away_error(error) from None
+            what = "is not a readable study" if storage.file else f"has no study {storage.name}"
+            raise RunFolderError(f"{storage} {what}", hint=_REBUILD) from None
 
     @classmethod
-    def create(cls, file: Path, name: str) -> Study:
+    def create(cls, storage: Storage) -> Study:
         """Make an empty study; a kill leaves either none or a whole one."""
-        temporary = file.with_name(f".{file.name}.{os.getpid()}")
-        temporary.unlink(missing_ok=True)
-        with _writing(file):
-            storage = _storage(temporary)
-            optuna.create_study(storage=storage, study_name=name, direction="minimize")
-            storage.engine.dispose()
-        temporary.replace(file)
-        return cls(file, name)
+        making = storage
+        if (file := storage.file) is not None:
+            temporary = file.with_name(f".{file.name}.{os.getpid()}")
+            temporary.unlink(missing_ok=True)
+            making = in_file(storage.kind, temporary, storage.name)
+        with _telling_why(storage):
+            connected = prepare(making)
+            optuna.create_study(storage=connected, study_name=storage.name, direction="minimize")
+            disconnect(connected)
+        if file is not None and making.file is not None:
+            making.file.replace(file)
+        return cls(storage)
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._storage.engine.dispose()
+        """Let go of the file or the database."""
+        disconnect(self._connected)
 
     def describe(self, objective: str, question: str) -> None:
         """Name the objective and store the campaign's question."""
         with warnings.catch_warnings():
             # Optuna marks this call as experimental; pyproject.toml pins the major version.
             warnings.simplefilter("ignore", ExperimentalWarning)
-            with _writing(self._file):
+            with _telling_why(self.storage):
                 self._study.set_metric_names([objective])
                 self._study.set_user_attr("question", question)
 
@@ -156,9 +151,9 @@ class Study:
             distributions=distributions,
             user_attrs=attrs,
         )
-        with _writing(self._file):
+        with _telling_why(self.storage):
             self._study.add_trial(trial)
-        return self._study.get_trials(deepcopy=False)[-1].number
+            return self._study.get_trials(deepcopy=False)[-1].number
 
     def restore(
         self,
@@ -178,17 +173,18 @@ class Study:
             user_attrs=attrs,
         )
         trial.datetime_complete = finished
-        self._study.add_trial(trial)
+        with _telling_why(self.storage):
+            self._study.add_trial(trial)
 
     def finish(self, number: int, result: Result, attrs: dict[str, Any]) -> None:
         """Tell the result of a trial; telling it twice changes nothing."""
-        frozen = self._study.get_trials(deepcopy=False)[number]
-        if frozen.state.is_finished():
-            return
-        trial = optuna.trial.Trial(self._study, frozen._trial_id)  # noqa: SLF001 - no public way
         state = _RESULT_STATES[result.state]
         told = result.value if state == TrialState.COMPLETE else None
-        with _writing(self._file):
+        with _telling_why(self.storage):
+            frozen = self._study.get_trials(deepcopy=False)[number]
+            if frozen.state.is_finished():
+                return
+            trial = optuna.trial.Trial(self._study, frozen._trial_id)  # noqa: SLF001 - no public way
             for name, content in attrs.items():
                 trial.set_user_attr(name, content)
             for step, value in _pruned_at(result).items():
@@ -197,71 +193,50 @@ class Study:
 
     def set_attr(self, name: str, value: Any) -> None:
         """Store a fact about the whole campaign."""
-        with _writing(self._file):
+        with _telling_why(self.storage):
             self._study.set_user_attr(name, value)
 
     def attr(self, name: str) -> Any:
         """Read a fact about the whole campaign; None where it was never stored."""
-        return self._study.user_attrs.get(name)
+        with _telling_why(self.storage):
+            return self._study.user_attrs.get(name)
 
     def records(self) -> list[TrialRecord]:
         """All trials by number."""
-        trials = self._study.get_trials(deepcopy=False)
+        with _telling_why(self.storage):
+            trials = self._study.get_trials(deepcopy=False)
         done = sorted((t for t in trials if t.datetime_complete), key=_completion)
         order = {trial.number: rank for rank, trial in enumerate(done)}
         return [_record(trial, order.get(trial.number)) for trial in trials]
 
 
-def require_free(file: Path) -> None:
-    """Refuse to put another study in the place of one that a process is writing to.
-
-    Raises:
-        StudyLockedError: such a process holds it.
-    """
-    if not file.exists():
-        return
-    with closing(sqlite3.connect(file, timeout=_FREE_WITHIN_S, isolation_level=None)) as database:
-        try:
-            database.execute("BEGIN EXCLUSIVE")
-            database.execute("ROLLBACK")
-        except sqlite3.DatabaseError as error:
-            if _is_locked(error):
-                raise _locked(file) from None
-            # Damaged: whoever made it so, nobody works with it.
-
-
-def _is_locked(error: BaseException | None) -> bool:
-    """Whether SQLite said so, anywhere in a chain of errors."""
-    while error is not None:
-        if "database is locked" in str(error) or "database table is locked" in str(error):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
 @contextmanager
-def _writing(file: Path) -> Iterator[None]:
-    """Say in a sentence why nothing can be written."""
+def _telling_why(storage: Storage) -> Iterator[None]:
+    """Say in a sentence why nothing can be read or written."""
     try:
         yield
-    except (StorageInternalError, SQLAlchemyError) as error:
-        if _is_locked(error):
-            raise _locked(file) from None
+    except (StorageInternalError, SQLAlchemyError, OSError) as error:
+        if is_locked(error):
+            raise storage.locked_error() from None
+        if is_lost(error):
+            raise storage.away_error(error) from None
         raise EnvironmentProblem(
-            f"the study {file} cannot be written: {_root(error)}",
+            f"the study {storage} cannot be written: {said(error)}",
             hint="free space or restore access there, then resume: nothing is lost",
         ) from None
 
 
-def _root(error: BaseException) -> str:
-    """What SQLite itself said."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error).splitlines()[0]
+def _completion(trial: FrozenTrial) -> tuple[datetime, int]:
+    """When a trial was finished, and its number.
 
-
-def _completion(trial: FrozenTrial) -> tuple[Any, int]:
-    return (trial.datetime_complete, trial.number)
+    What its own record says counts before what Optuna noted: that is in the local time of whatever
+    machine told it.
+    """
+    noted = trial.user_attrs.get(FINISHED)
+    if noted is not None:
+        return datetime.fromisoformat(noted), trial.number
+    assert trial.datetime_complete is not None  # noqa: S101 - asked for finished ones only
+    return trial.datetime_complete.astimezone(UTC), trial.number
 
 
 # A pruned trial has a value; the search takes it for the bound that stands beside it.

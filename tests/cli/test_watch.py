@@ -11,7 +11,8 @@ from rich.console import Console
 
 from gbopt.cli.watch import Watch, screen
 from gbopt.config import to_toml
-from gbopt.store.rundir import EVALUATION, ProgressFile, RunFolder
+from gbopt.store.progress import ProgressFile
+from gbopt.store.rundir import EVALUATION, RunFolder
 from tests.report.factory import config, estimate, failed, finished
 
 

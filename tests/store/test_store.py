@@ -11,6 +11,7 @@ from gbopt.errors import ConfigError, RunFolderError
 from gbopt.potentials.library import get_potential
 from gbopt.store.files import append_line, read_lines, write_atomic
 from gbopt.store.rundir import RunFolder
+from gbopt.store.storage import in_file
 from gbopt.store.study import Result, Study, categorical, integer, real
 
 CAMPAIGN = Path(__file__).parents[2] / "campaigns" / "quickstart.toml"
@@ -184,15 +185,19 @@ def test_lines_round_trip(tmp_path):
     assert read_lines(tmp_path / "x.jsonl") == records
 
 
+def sqlite(folder):
+    return in_file("sqlite", folder / "study.db", "test")
+
+
 def test_the_study_keeps_parameters_results_and_order(tmp_path):
-    study = Study.create(tmp_path / "study.db", "test")
+    study = Study.create(sqlite(tmp_path))
     study.describe("log10 rho", "which?")
     numbers = [study.add_running(POINT, SPACE, {"seed": n}) for n in range(3)]
     assert numbers == [0, 1, 2]
     study.finish(1, Result("complete", 0.5), {"std_err": 0.1})
     study.finish(0, Result("failed", None), {"cause": "lost atoms"})
     study.finish(1, Result("complete", 99.0), {"std_err": 9.0})  # told twice: nothing changes
-    again = Study(tmp_path / "study.db", "test").records()
+    again = Study(sqlite(tmp_path)).records()
     assert [r.state for r in again] == ["failed", "complete", "running"]
     assert [r.finished_order for r in again] == [1, 0, None]
     assert again[1].value == 0.5
@@ -202,7 +207,7 @@ def test_the_study_keeps_parameters_results_and_order(tmp_path):
 
 
 def test_a_restored_trial_is_finished_at_its_time(tmp_path):
-    study = Study.create(tmp_path / "study.db", "test")
+    study = Study.create(sqlite(tmp_path))
     later, earlier = datetime(2026, 1, 2), datetime(2026, 1, 1)
     study.restore(POINT, SPACE, {"std_err": 0.1}, Result("complete", 0.5), later)
     study.restore(POINT, SPACE, {}, Result("failed", None), earlier)
@@ -213,7 +218,7 @@ def test_a_restored_trial_is_finished_at_its_time(tmp_path):
 
 
 def test_a_pruned_trial_keeps_its_value_and_teaches(tmp_path):
-    study = Study.create(tmp_path / "study.db", "test")
+    study = Study.create(sqlite(tmp_path))
     pruned = Result("pruned", 3.5, 4)
     study.finish(study.add_running(POINT, SPACE, {}), pruned, {"lower_bound": 3.1})
     study.restore(POINT, SPACE, {}, pruned, datetime(2026, 1, 2))
@@ -229,9 +234,9 @@ def test_a_pruned_trial_keeps_its_value_and_teaches(tmp_path):
 def test_a_damaged_study_is_said(content, tmp_path):
     (tmp_path / "study.db").write_bytes(content)
     with pytest.raises(RunFolderError, match="not a readable study"):
-        Study(tmp_path / "study.db", "test")
+        Study(sqlite(tmp_path))
 
 
 def test_a_missing_study_is_said(tmp_path):
     with pytest.raises(RunFolderError, match="missing"):
-        Study(tmp_path / "study.db", "test")
+        Study(sqlite(tmp_path))
