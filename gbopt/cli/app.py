@@ -18,6 +18,7 @@ from gbopt.cli import (
     control,
     disorder,
     doctor,
+    evaluate,
     export,
     generate,
     init,
@@ -69,6 +70,7 @@ app.command(rich_help_panel=_RUNNING)(init.init)
 app.command(rich_help_panel=_RUNNING)(launch.check)
 app.command(rich_help_panel=_RUNNING)(launch.run)
 app.command(rich_help_panel=_RUNNING)(launch.resume)
+app.command(rich_help_panel=_RUNNING)(evaluate.evaluate)
 app.command(rich_help_panel=_RUNNING)(control.stop)
 app.command(rich_help_panel=_RUNNING)(control.retry)
 app.command(rich_help_panel=_RUNNING)(control.rebuild)
