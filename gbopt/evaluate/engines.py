@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from gbopt.config import CampaignConfig, MDConfig
+from gbopt.config import MDConfig
 from gbopt.config.sections import RunConfig
 from gbopt.errors import EnvironmentProblem, GeometryError
 from gbopt.geometry.repeat import repeated
@@ -101,7 +101,7 @@ def on_its_gpu(settings: EngineSettings, slot: int) -> EngineSettings:
     return replace(settings, device=device_of(slot, settings))
 
 
-def relaxing_engine(config: CampaignConfig, settings: EngineSettings) -> EngineSettings:
+def relaxing_engine(config: WithEngine, settings: EngineSettings) -> EngineSettings:
     """The engine that relaxes small cells with their edges: OpenMM can do neither."""
     if settings.engine != "openmm":
         return settings

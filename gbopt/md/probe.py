@@ -47,6 +47,8 @@ class Trial(BaseModel):
     hint: str = ""
     version: str = ""
     n_ions: int = 0
+    energy_eV: float | None = None
+    """Potential energy of the structure as given; None where it was not computed."""
     steps_per_s: float = 0.0
     """NVT steps per second of wall time; 0 where they were not timed."""
 
@@ -175,6 +177,7 @@ def _try(
     try:
         engine = make_engine(request.system, request.potential, request.settings)
         forces = engine.forces()
+        energy_eV = engine.thermo().energy_eV
         speed = steps_per_second(engine, seconds, ready) if seconds > 0 else 0.0
         version = engine.version
         engine.close(last=last)
@@ -189,6 +192,7 @@ def _try(
         why="" if np.isfinite(forces).all() else "its forces are not numbers",
         version=version,
         n_ions=len(request.system.species),
+        energy_eV=energy_eV if np.isfinite(energy_eV) else None,
         steps_per_s=speed,
     )
     return trial, forces

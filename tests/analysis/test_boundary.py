@@ -13,7 +13,7 @@ from gbopt.errors import AnalysisError
 from gbopt.model.evaluation import QualityFlag
 from gbopt.model.observables import QUANTITIES, Estimate
 from gbopt.units import BOLTZMANN_EV_K, ohm_cm_from_metal
-from tests.analysis.walkers import EDGE_A, TEMPERATURE_K, Medium, brownian, measure
+from gbopt.validate.media import EDGE_A, TEMPERATURE_K, Medium, brownian, measure
 
 N, N_FRAMES, LENGTH_A, WIDTH_A = 700, 600, 48.0, 6.0
 PLANES = (0.0, 24.0)

@@ -17,7 +17,7 @@ from gbopt.errors import AnalysisError
 from gbopt.model.bicrystal import LI, O
 from gbopt.model.observables import Estimate
 from gbopt.units import A2_PS_TO_CM2_S, BOLTZMANN_EV_K, ohm_cm_from_metal
-from tests.analysis.walkers import EDGE_A, FRAME_PS, TEMPERATURE_K, brownian, info_of
+from gbopt.validate.media import EDGE_A, FRAME_PS, TEMPERATURE_K, brownian, info_of
 
 SEEDS = 40
 LENGTH_A = 40.0

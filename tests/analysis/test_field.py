@@ -18,7 +18,7 @@ from gbopt.errors import AnalysisError
 from gbopt.model.bicrystal import LI, O
 from gbopt.model.observables import Estimate
 from gbopt.units import BOLTZMANN_EV_K, ohm_cm_from_metal
-from tests.analysis.walkers import EDGE_A, FRAME_PS, TEMPERATURE_K, info_of
+from gbopt.validate.media import EDGE_A, FRAME_PS, TEMPERATURE_K, info_of
 
 SEEDS = 40
 LENGTH_A = 40.0

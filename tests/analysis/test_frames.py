@@ -6,7 +6,7 @@ from gbopt.analysis.transport import LiTransport
 from gbopt.errors import AnalysisError
 from gbopt.model.bicrystal import LI, O
 from gbopt.model.trajectory import Trajectory
-from tests.analysis.walkers import FRAME_PS, brownian, info_of
+from gbopt.validate.media import FRAME_PS, brownian, info_of
 
 N_LI, N_O, N_FRAMES = 50, 30, 300
 

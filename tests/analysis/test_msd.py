@@ -6,7 +6,7 @@ from gbopt.analysis import msd as module
 from gbopt.analysis.msd import LiDisplacement, lagged_products, mean_squared_displacement
 from gbopt.errors import AnalysisError
 from gbopt.model.bicrystal import LI, O
-from tests.analysis.walkers import FRAME_PS, info_of
+from gbopt.validate.media import FRAME_PS, info_of
 
 Array = NDArray[np.float64]
 

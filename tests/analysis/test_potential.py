@@ -19,7 +19,7 @@ from gbopt.errors import AnalysisError
 from gbopt.model.observables import Estimate
 from gbopt.model.trajectory import TrajectoryInfo
 from gbopt.units import BOLTZMANN_EV_K, VACUUM_PERMITTIVITY_E_V_A
-from tests.analysis.walkers import EDGE_A, TEMPERATURE_K, info_of
+from gbopt.validate.media import EDGE_A, TEMPERATURE_K, info_of
 
 LENGTH_A = 40.0
 PLANES = (10.0, 30.0)

@@ -7,7 +7,7 @@ from gbopt.analysis.transport import LiTransport
 from gbopt.errors import AnalysisError
 from gbopt.model.bicrystal import LI, O
 from gbopt.model.observables import Estimate
-from tests.analysis.walkers import (
+from gbopt.validate.media import (
     EDGE_A,
     FRAME_PS,
     Medium,

@@ -8,7 +8,7 @@ from gbopt.config import AdaptiveConfig
 from gbopt.evaluate.adaptive import LEAST_SEGMENTS, Incumbent, ending, inferior
 from gbopt.model.bicrystal import LI
 from gbopt.model.observables import Estimate
-from tests.analysis.walkers import info_of, slow_layer
+from gbopt.validate.media import info_of, slow_layer
 
 BEST = Incumbent(2.0, 0.02)
 

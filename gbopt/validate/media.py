@@ -1,4 +1,6 @@
-"""Walkers whose transport is known exactly."""
+"""Media whose transport is known exactly: walkers that diffuse, or hop from plane to plane."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 
@@ -14,11 +16,13 @@ from gbopt.units import ANGSTROM_CM, BOLTZMANN_EV_K, ohm_cm_from_metal
 FRAME_PS = 0.1
 TEMPERATURE_K = 1100.0
 EDGE_A = 10.0
+"""Of every cell, along x and y."""
 
 
 def info_of(
     species: NDArray[np.int8], length_A: float, n_frames: int, tilt_A: float = 0.0
 ) -> TrajectoryInfo:
+    """Describe a run of so many frames in a cell of this length, sheared by a tilt along x."""
     cell = np.array([[EDGE_A, 0, 0], [tilt_A, EDGE_A, 0], [0, 0, length_A]])
     return TrajectoryInfo(
         species=species,
@@ -32,6 +36,7 @@ def info_of(
 def brownian(
     rng: np.random.Generator, n: int, D_A2_ps: float, length_A: float, n_frames: int
 ) -> Iterator[NDArray[np.float64]]:
+    """Frames, (n, 3) A each, of ions that diffuse freely."""
     x = rng.random((n, 3)) * [EDGE_A, EDGE_A, length_A]
     for _ in range(n_frames):
         x = x + rng.normal(0.0, np.sqrt(2 * D_A2_ps * FRAME_PS), (n, 3))
@@ -102,6 +107,7 @@ def measure(
     segments: int = 5,
     tilt_A: float = 0.0,
 ) -> TransportProfile:
+    """Measure n Li ions of a run, as a trajectory of MD is measured."""
     info = info_of(np.full(n, LI, dtype=np.int8), length_A, n_frames, tilt_A)
     transport = LiTransport(info, lag_ps=lag_ps, segments=segments, bin_A=bin_A)
     for frame in frames:

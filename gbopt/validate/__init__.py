@@ -1,0 +1,1 @@
+"""The evidence for what gbopt computes: its figures against published and exact ones."""

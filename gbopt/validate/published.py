@@ -1,0 +1,185 @@
+"""What every figure of the suite is held against, and what is known of disagreements.
+
+The one place to edit when a reference or an explanation changes: results keep what was measured,
+and the table is made from both anew. A difference that is not understood has no ``explained``; its
+``remark`` says what is known of it.
+"""
+
+from __future__ import annotations
+
+import math
+
+from gbopt.validate.findings import Known
+
+_AWAKA = "Awaka et al., J. Solid State Chem. 182, 2046 (2009), X-rays, room temperature"
+_NEUTRON = "neutron diffraction, as in the data of Yan and Zhu, Chem. Mater. 36, 11551 (2024)"
+_GRIEDER = "Grieder et al., J. Phys. Chem. C 128, 8560 (2024)"
+_YAN = "NEP of Yan and Zhu, Chem. Mater. 36, 11551 (2024), from their mean squared displacements"
+_XIE = "W. Xie et al., Adv. Energy Mater. (2023), doi 10.1002/aenm.202304230"
+_YU = "Yu and Siegel, Chem. Mater. 29, 9639 (2017), classical MC and MD"
+_TRUTH = "exact: the medium is made with it"
+_EWALD = "Ewald sum of pymatgen and a sum over pairs"
+_DFT_TRAINED = (
+    f"models trained on DFT: {_YAN} at 1 atm, 1.20e-5 and 0.315 eV; n2p2 of {_GRIEDER} at the "
+    "experimental volume, 1.36e-5 and 0.25 eV"
+)
+
+# Experiment is at room temperature: between there and 0 K the lattice shrinks by some 0.03 A.
+_LATTICE_ALLOWANCE_A = 0.05
+_CIP_VOLUME = (
+    "Known: at zero pressure the volume of this potential is 7-10 % too large, so it is used at "
+    "fixed experimental volume only, as in its publications."
+)
+_D_LATTICE = (
+    "Known: charges of 0.7 of the formal ones were fitted to the cubic phase; the volume of the "
+    "tetragonal one comes out 2.5 % too small at 0 K, with c too long and a too short."
+)
+_FAST = (
+    "Known: rigid ions diffuse about twice as fast as models trained on DFT at the same "
+    "temperature, in a cell that is 4-5 % larger than at room temperature; n2p2 gives 2.91e-5 at "
+    "110 % of volume. Read ratios, not absolute values."
+)
+_SHORT_CIP = (
+    "The published runs took 6 ns of 1,536 ions; no error is stated there, and none is counted."
+)
+_OPEN_EA = (
+    "OPEN, and not explained: cells of 192 ions (cubic, Li7) give the published D at 1100 K but "
+    "about twice the D at 700 K that the published Ea implies, so that Ea comes out near 0.16 eV."
+)
+
+_EXPANSION = "Known: rigid-ion potentials were not fitted to the expansion; off by 0.3 % at most."
+
+
+def _lattice(label: str, explained: str) -> dict[str, Known]:
+    edges = {"a": (13.134, 0.004), "c": (12.663, 0.008)}
+    return {
+        f"{name} 0 K/{label}": Known(
+            edge, edge, _AWAKA, err, _LATTICE_ALLOWANCE_A, explained=explained
+        )
+        for name, (edge, err) in edges.items()
+    }
+
+
+def _cubic(label: str) -> dict[str, Known]:
+    return {
+        f"a 1100 K/{label}": Known(
+            13.151,
+            13.151,
+            _NEUTRON,
+            0.001,
+            remark="The last digit of experiment stands for its error.",
+            explained=_EXPANSION,
+        )
+    }
+
+
+def _rigid(label: str) -> dict[str, Known]:
+    """Diffusion in the rigid-ion sets that no publication has run."""
+    return {
+        f"D 1100 K/{label}/1 atm": Known(1.20e-5, 1.36e-5, _DFT_TRAINED, explained=_FAST),
+        f"Ea/{label}/1 atm": Known(
+            0.25,
+            0.315,
+            _DFT_TRAINED,
+            explained="Known: the diffusivity of rigid ions flattens above 1100 K, so ladders "
+            "that reach there read a lower Ea.",
+        ),
+    }
+
+
+def _cip() -> dict[str, Known]:
+    implied = f"D(1100 K) and Ea = 0.29 eV of {_GRIEDER}"
+    return {
+        "D 1100 K/CIP/101 %": Known(2.88e-5, 2.88e-5, _GRIEDER, remark=_SHORT_CIP),
+        "D 1100 K/CIP/107 %": Known(2.94e-5, 2.94e-5, _GRIEDER, remark=_SHORT_CIP),
+        "D 900 K/CIP/101 %": Known(1.46e-5, 1.46e-5, implied, remark=_OPEN_EA),
+        "D 700 K/CIP/101 %": Known(5.0e-6, 5.0e-6, implied, remark=_OPEN_EA),
+        "Ea/CIP/101 %": Known(0.29, 0.29, _GRIEDER, remark=_OPEN_EA),
+        "strain 112 %/CIP": Known(
+            -math.inf,
+            1.0,
+            f"{_GRIEDER}, abstract: expansion tends to slow diffusion",
+            remark="The published figures of this series are not at hand: only the direction is "
+            "compared.",
+        ),
+    }
+
+
+def _given() -> dict[str, Known]:
+    """Of a potential that the user gives: the NEP models, as far as they are published."""
+    other = "Holds for the NEP models of Yan and Zhu; another model is compared with them here."
+    D = {900: 5.22e-6, 1000: 8.58e-6, 1100: 1.20e-5, 1200: 1.42e-5}
+    label = "the given potential"
+    return {
+        **{f"D {T} K/{label}/1 atm": Known(v, v, _YAN, remark=other) for T, v in D.items()},
+        f"Ea/{label}/1 atm": Known(0.315, 0.315, _YAN, remark=other),
+        f"a 1100 K/{label}": Known(13.131, 13.131, _YAN, 0.001, remark=other),
+        f"Spearman static/{label}": Known(
+            0.89, 0.91, f"gbopt's own earlier computation with two NEP models, all 42 of {_XIE}"
+        ),
+        f"slope static/{label}": Known(1.0, 1.0, f"DFT of {_XIE}"),
+    }
+
+
+def _dft() -> dict[str, Known]:
+    own = f"gbopt's own earlier computation with this set, all 42 of {_XIE}"
+    stiff = (
+        "Known: full formal charges on ions that cannot polarise make broken bonds too dear; ranks "
+        "hold, absolute boundary energies do not."
+    )
+    slope = Known(1.0, 1.0, f"DFT of {_XIE}", explained=stiff)
+    return {
+        "Spearman static/set C": Known(0.94, 0.94, own, remark="20 of them are shipped."),
+        "Spearman relaxed/set C": Known(0.91, 0.91, own, remark="20 of them are shipped."),
+        "slope static/set C": slope,
+        "slope relaxed/set C": slope,
+    }
+
+
+def _boundaries() -> dict[str, Known]:
+    unlike = (
+        "Known: their potential is another, their compositions come from Monte Carlo (Li and O "
+        "enriched), ours from the crystal; which slab they count is not stated in what is at "
+        "hand. DFT-based MD (Gao et al., Adv. Energy Mater. 12, 2102151 (2022)) finds Sigma3(112) "
+        "as fast as bulk."
+    )
+    names = ("Sigma3(112)[1-10]", "Sigma5(210)[001]", "Sigma5(310)[001]")
+    return {f"D ratio/{name}": Known(2.0, 3.0, _YU, explained=unlike) for name in names}
+
+
+def _estimators() -> dict[str, Known]:
+    sharp = (
+        "Known: a perfectly sharp tenfold step of D reads 1-3 % high, since displacements of a lag "
+        "straddle it; real boundaries have no such step."
+    )
+    few = (
+        "Known: with five time segments the intervals of R cover somewhat less often than they "
+        "claim where a layer sees few hops."
+    )
+    found = {}
+    for name in ("D", "R slow layer", "R density step", "Einstein-Helfand", "Ea"):
+        resistance = name.startswith("R ")
+        found[f"coverage/{name}"] = Known(0.95, 0.95, _TRUTH, explained=few if resistance else "")
+        found[f"bias/{name}"] = Known(
+            1.0, 1.0, _TRUTH, explained=sharp if name == "R slow layer" else ""
+        )
+    return found
+
+
+KNOWN: dict[str, Known] = {
+    **_lattice("set C", ""),
+    **_lattice("set D", _D_LATTICE),
+    **_lattice("CIP", _CIP_VOLUME),
+    **_cubic("set C"),
+    **_cubic("set D"),
+    **_rigid("set C"),
+    **_rigid("set D"),
+    **_cip(),
+    **_given(),
+    **_dft(),
+    **_boundaries(),
+    **_estimators(),
+    "engines/energy": Known(0.0, 0.0, _EWALD, allowance=1e-4),
+    "engines/forces": Known(0.0, 0.0, _EWALD, allowance=1e-3),
+}
+"""By the key of a finding; one that is not here has no reference."""

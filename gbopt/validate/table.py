@@ -1,0 +1,151 @@
+"""The table of the suite: what was measured joined with what it is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from gbopt.validate.findings import TIERS, Agreement, Finding, Known, Record, agreement
+from gbopt.validate.published import KNOWN
+from gbopt.validate.suite import SECTIONS
+
+Rows = list[dict[str, Any]]
+
+
+class Line(NamedTuple):
+    """One quantity."""
+
+    finding: Finding
+    known: Known | None
+    agreement: Agreement
+    record: Record
+
+    @property
+    def verdict(self) -> str:
+        """agrees, differs (explained), differs, bound or no reference."""
+        agrees = self.agreement.agrees
+        if agrees is None:
+            return "bound" if self.agreement.by == "bound" else "no reference"
+        if agrees:
+            return "agrees"
+        explained = self.known is not None and self.known.explained
+        return "differs (explained)" if explained else "differs"
+
+    @property
+    def remark(self) -> str:
+        """What to know of the row: how it was got, how it compares, why it differs."""
+        said = [self.finding.note]
+        if self.known is not None:
+            said.append(self.known.remark)
+            if self.agreement.agrees is False:
+                said.append(self.known.explained)
+        parts = [part.rstrip(".") for part in said if part]
+        return ". ".join(parts) + ("." if parts else "")
+
+
+def lines(records: Sequence[Record]) -> list[Line]:
+    """All quantities, section by section; of a quantity of several tiers that of the longest."""
+    found: dict[str, Line] = {}
+    for record in sorted(records, key=lambda r: TIERS.index(r.tier)):
+        for finding in record.findings:
+            known = KNOWN.get(finding.key)
+            found[finding.quantity] = Line(finding, known, agreement(finding.ours, known), record)
+    return sorted(found.values(), key=lambda line: SECTIONS.index(line.record.section))
+
+
+def printed_rows(found: Sequence[Line]) -> Rows:
+    """For reading: numbers rounded to their errors."""
+    return [
+        {
+            "quantity": line.finding.quantity,
+            "ours": str(line.finding.ours),
+            "reference": line.known.text if line.known else "",
+            "source": line.known.source if line.known else "",
+            "apart by": line.agreement.text,
+            "verdict": line.verdict,
+            "remark": line.remark,
+        }
+        for line in found
+    ]
+
+
+def rows(found: Sequence[Line]) -> Rows:
+    """For programs: plain numbers, and where each comes from."""
+    return [_row(line) for line in found]
+
+
+def _row(line: Line) -> dict[str, Any]:
+    ours, known, record = line.finding.ours, line.known, line.record
+    return {
+        "section": record.section,
+        "quantity": line.finding.quantity,
+        "value": ours.value,
+        "std_err": ours.std_err,
+        "unit": ours.unit,
+        "bound": ours.bound or "",
+        "method": ours.method,
+        "reference_low": _finite(known.low) if known else None,
+        "reference_high": _finite(known.high) if known else None,
+        "reference_std_err": known.std_err if known else None,
+        "allowance": known.allowance if known else None,
+        "source": known.source if known else "",
+        "apart_by": line.agreement.off if line.agreement.agrees is not None else None,
+        "apart_in": line.agreement.by,
+        "verdict": line.verdict,
+        "remark": line.remark,
+        "tier": record.tier,
+        "engine": record.provenance.engine,
+        "potential_key": record.provenance.potential_key,
+        "settings_key": record.provenance.settings_key,
+        "seed": record.provenance.seed,
+        "gbopt": f"{record.provenance.gbopt_version} {record.provenance.source_key}",
+        "host": record.provenance.host,
+        "cpu_s": record.cpu_s,
+        "finished_utc": record.provenance.finished_utc,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if abs(value) < float("inf") else None
+
+
+def summary(found: Sequence[Line], records: Sequence[Record]) -> list[str]:
+    """What the table comes to, a sentence each."""
+    judged = [line for line in found if line.agreement.by == "error"]
+    allowed = [line for line in found if line.agreement.by == "allowance"]
+    said = []
+    if judged:
+        said.append(
+            f"{_share(judged)} of the {len(judged)} quantities that have an error agree with their "
+            f"reference within two standard errors{_apart(judged)}."
+        )
+    if allowed:
+        said.append(
+            f"{_share(allowed)} of the {len(allowed)} that have none are within their "
+            f"allowance{_apart(allowed)}."
+        )
+    others = len(found) - len(judged) - len(allowed)
+    if others:
+        said.append(f"{others} have no reference, or are bounds that one does not contradict.")
+    failed = [record for record in records if record.failure is not None]
+    said += [
+        f"{record.check} ({record.tier}) failed: {record.failure.cause} ({record.failure.hint})."
+        for record in failed
+        if record.failure is not None
+    ]
+    return said
+
+
+def _share(found: Sequence[Line]) -> str:
+    return str(sum(line.agreement.agrees is True for line in found))
+
+
+def _apart(found: Sequence[Line]) -> str:
+    apart = [line for line in found if line.agreement.agrees is False]
+    if not apart:
+        return ""
+    explained = sum(line.verdict == "differs (explained)" for line in apart)
+    unexplained = len(apart) - explained
+    parts = [f"{explained} differ as explained in the table"] if explained else []
+    parts += [f"{unexplained} differ without an explanation"] if unexplained else []
+    return ": " + ", ".join(parts)
