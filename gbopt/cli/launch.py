@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from gbopt.cli.read import Format, FormatOption
+from gbopt.cli.read import _print as print_rows
 
 if TYPE_CHECKING:
     from gbopt.campaign.campaign import Campaign
@@ -32,14 +36,24 @@ Until = Annotated[
 ]
 
 
-def check(file: CampaignFile) -> None:
-    """Check a campaign file, print its space and its cost. At most engines are timed."""
-    from gbopt.cli.preflight import print_preflight
+def check(file: CampaignFile, fmt: FormatOption = Format.TABLE) -> None:
+    """Check a campaign file, print its space, its cost and warnings. At most engines are timed.
+
+    JSON and CSV hold the figures alone: counts, speed, hours, gigabytes, warnings.
+    """
+    from gbopt.cli.preflight import outlook, print_preflight
     from gbopt.config import load_campaign
 
     config = load_campaign(file)
     _require_space(config)
-    print_preflight(config)
+    if fmt is Format.TABLE:
+        print_preflight(config)
+        return
+    found = outlook(config).as_dict()
+    if fmt is Format.JSON:
+        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        print_rows([found | {"warnings": "; ".join(found["warnings"])}], fmt)
 
 
 def run(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
@@ -31,43 +32,152 @@ def say(text: str) -> None:
     typer.echo(text, err=True)
 
 
+class Outlook(NamedTuple):
+    """What a campaign will cost, as far as can be known before it is run."""
+
+    campaign: str
+    key: str
+    boundaries: int
+    """Distinct geometries."""
+    candidates: int
+    """Those with each composition that they have room for."""
+    least_ions: int
+    mean_ions: float
+    most_ions: int
+    steps: int
+    """MD steps of an evaluation of full length."""
+    us_per_ion_step: float
+    """Of all workers together."""
+    speed_from: str
+    """How that is known."""
+    steps_per_s: float
+    """Of one evaluation of a cell of mean size, all workers at work."""
+    evaluations: int
+    workers: int
+    hours: float
+    disk_GB: float
+    """At most; structures, records, logs and profiles, and what is there while runs last."""
+    confirm_runs: int
+    confirm_hours: float
+    confirm_disk_GB: float
+    warnings: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data; estimates have no more than three digits that mean something."""
+        found = self._asdict()
+        rounded = {k: float(f"{v:.3g}") for k, v in found.items() if isinstance(v, float)}
+        return found | rounded
+
+
+def outlook(config: CampaignConfig) -> Outlook:
+    """Work out what a campaign will cost; at most engines are timed."""
+    from gbopt.campaign.confirm import temperatures
+    from gbopt.campaign.redundant import redundancies
+    from gbopt.campaign.reference import melt_of
+    from gbopt.campaign.space import GBSpace
+
+    space = GBSpace(config)
+    ions = [cell.ions for cell in space.geometries.values()]
+    mean_ions = _mean_ions(space)
+    us, source = _speed(config)
+    searched, melt = config.in_search(), melt_of(config)
+    steps, ladder = _steps(searched), len(temperatures(config))
+    runs = 2 * config.confirm.replicas * ladder
+    again_steps = (_steps(config) + _steps(melt.of(config) if melt else config)) // 2
+    disk_GB = _disk_GB(config, mean_ions, config.search.evaluations)
+    return Outlook(
+        campaign=config.name,
+        key=config.key,
+        boundaries=len(ions),
+        candidates=len(space.search_space.candidates or ()),
+        least_ions=min(ions),
+        mean_ions=mean_ions,
+        most_ions=max(ions),
+        steps=steps,
+        us_per_ion_step=us,
+        speed_from=source,
+        steps_per_s=1e6 / (us * config.run.workers * mean_ions),
+        evaluations=config.search.evaluations,
+        workers=config.run.workers,
+        hours=_hours(searched, us, mean_ions, steps),
+        disk_GB=disk_GB,
+        confirm_runs=runs,
+        confirm_hours=_hours(
+            config, us, mean_ions, again_steps, evaluations=runs, references=ladder
+        ),
+        confirm_disk_GB=_disk_GB(config, mean_ions, runs),
+        warnings=[
+            *_warnings(config),
+            *redundancies(config),
+            *_too_few_cores(config),
+            *_no_room(disk_GB),
+        ],
+    )
+
+
 def print_preflight(config: CampaignConfig) -> None:
     """Print the space and the cost of a campaign."""
-    from gbopt.campaign.confirm import temperatures
-    from gbopt.campaign.reference import film_of, melt_of
+    from gbopt.campaign.reference import film_of
     from gbopt.campaign.space import GBSpace
     from gbopt.potentials.describe import describe
     from gbopt.potentials.library import get_potential
 
-    space = GBSpace(config)
-    potential = get_potential(config.md.potential)
-    steps = _steps(config.in_search())
-    mean_ions = _mean_ions(space)
-    us, source = _speed(config)
-    searching = _hours(config.in_search(), us, mean_ions, steps)
+    found = outlook(config)
     typer.echo(f"campaign    {config.name} (key {config.key})")
     typer.echo(f"question    {config.question}")
-    for line in describe(potential, config.md.potential):
+    for line in describe(get_potential(config.md.potential), config.md.potential):
         typer.echo(f"potential   {line}")
-    for line in _space(space):
+    for line in _space(GBSpace(config)):
         typer.echo(line)
     typer.echo(
         f"run         {config.md.temperature_K:g} K, {config.md.production_ps:g} ps of "
-        f"production, {steps} MD steps an evaluation"
+        f"production, {found.steps} MD steps an evaluation"
     )
     typer.echo(
-        f"cost        about {searching:.2g} h for {config.search.evaluations} evaluations, "
-        f"{config.run.workers} at once, at {us:.2g} us per ion and step together ({source})"
+        f"cost        about {found.hours:.2g} h for {found.evaluations} evaluations, "
+        f"{found.workers} at once, at {found.us_per_ion_step:.2g} us per ion and step together "
+        f"({found.speed_from})"
     )
-    ladder = len(temperatures(config))
-    runs = 2 * config.confirm.replicas * ladder
-    melt, film = melt_of(config), film_of(config)
-    steps = (_steps(config) + _steps(melt.of(config) if melt else config)) // 2
-    again = _hours(config, us, mean_ions, steps, evaluations=runs, references=ladder)
+    typer.echo(
+        f"            {found.steps_per_s:.3g} steps/s each with {found.mean_ions:,.0f} ions, the "
+        f"mean; at most {found.disk_GB:.2g} GB on disk"
+    )
+    film = film_of(config)
     against = f" against a {film.label}" if film else ""
-    typer.echo(f"confirm     {runs} runs for `gbopt confirm`{against}, about {again:.2g} h more")
-    for warning in _warnings(config):
+    typer.echo(
+        f"confirm     {found.confirm_runs} runs for `gbopt confirm`{against}, about "
+        f"{found.confirm_hours:.2g} h and {found.confirm_disk_GB:.2g} GB more"
+    )
+    for warning in found.warnings:
         typer.echo(f"warning     {warning}")
+
+
+def _disk_GB(config: CampaignConfig, ions: float, evaluations: int) -> float:
+    """Room that evaluations take, and what the runs under way hold besides."""
+    from gbopt.md.room import needed_bytes
+
+    frames = round(config.md.production_ps / config.md.frame_ps) + 1
+    kept = needed_bytes(round(ions), frames if config.run.keep_trajectory else 0)
+    return (evaluations * kept + config.run.workers * needed_bytes(round(ions), frames)) / 1e9
+
+
+def _too_few_cores(config: CampaignConfig) -> list[str]:
+    from gbopt.md.placement import cores, gpus
+
+    here, workers = cores(), config.run.workers
+    if workers <= here or gpus():
+        return []
+    return [
+        f"run.workers = {workers}, but this machine gives {here} cores: more workers are no faster "
+        "here, and the cost is that of this machine"
+    ]
+
+
+def _no_room(disk_GB: float) -> list[str]:
+    free_GB = shutil.disk_usage(".").free / 1e9
+    if disk_GB < free_GB:
+        return []
+    return [f"{disk_GB:.2g} GB may be needed, and {free_GB:.2g} GB are free in this folder"]
 
 
 def _space(space: GBSpace) -> Iterator[str]:
@@ -143,10 +253,10 @@ def _speed(config: CampaignConfig) -> tuple[float, str]:
 
 def _side_by_side(workers: int, settings: EngineSettings) -> float:
     """How many times the speed of one run all have together."""
-    from gbopt.md.placement import gpus, on_gpu
+    from gbopt.md.placement import cores, gpus, on_gpu
 
     if not on_gpu(settings):
-        return float(workers)
+        return float(min(workers, max(1, cores() // (settings.threads * settings.ranks))))
     devices = min(workers, max(1, len(gpus())))
     # Of 2, 4 and 8 runs on one H100 under MPS: 1.7, 2.6 and 3.2 times that of one.
     return float(devices * (workers / devices) ** 0.6)

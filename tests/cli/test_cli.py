@@ -1,11 +1,15 @@
 """The command line at the keyboard of someone who gets it wrong."""
 
+import csv
+import io
 import json
 import os
 from pathlib import Path
 
 import pytest
 
+from gbopt.cli.launch import check
+from gbopt.cli.read import Format
 from tests.campaign.harness import gbopt, without_libmpi
 
 CAMPAIGN = Path(__file__).parents[2] / "campaigns" / "quickstart.toml"
@@ -96,6 +100,8 @@ def test_doctor_and_schema_and_check():
     assert schema["additionalProperties"] is False
     checked = gbopt("check", CAMPAIGN)
     assert checked.returncode == 0
+    assert "steps/s each with" in checked.stdout
+    assert "GB on disk" in checked.stdout
     assert "distinct boundaries" in checked.stdout
     assert "symmetric tilt [001] (110): 5, at 18.92, 22.62, 28.07 deg" in checked.stdout
     assert "searched    misorientation_deg 12 to 30; width_layers 2 to 3" in checked.stdout
@@ -112,6 +118,18 @@ def test_check_of_a_wide_space_counts_kinds_and_names_what_is_searched():
     assert "dopants none | Al 0.2 core | Al 0.4 core" in searched
     assert "li2o_per_nm2 -4.0 | -2.0 | 0.0 | 2.0" in searched
     assert "5391 candidates" in checked.stdout
+
+
+def test_check_gives_its_figures_as_json_and_csv(capsys):
+    check(CAMPAIGN, Format.JSON)
+    found = json.loads(capsys.readouterr().out)
+    assert (found["boundaries"], found["evaluations"]) == (12, 8)
+    assert found["least_ions"] < found["mean_ions"] < found["most_ions"] <= 3000
+    assert found["hours"] > 0 < found["disk_GB"] < 1
+    assert any("hold no bulk crystal" in warning for warning in found["warnings"])
+    check(CAMPAIGN, Format.CSV)
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert row["key"] == found["key"]
 
 
 def test_version():
