@@ -294,7 +294,8 @@ class Campaign:
     def record(self, evaluation: Evaluation) -> None:
         """Tell the study and the trace. Call under the study lock."""
         objective = evaluation.objective
-        self.study.finish(evaluation.trial, result_of(evaluation), attributes_of(evaluation))
+        result = result_of(evaluation, self.config.search.limits)
+        self.study.finish(evaluation.trial, result, attributes_of(evaluation))
         self.folder.note(
             "finished",
             trial=evaluation.trial,

@@ -61,14 +61,16 @@ def renew_study(
     require_free(folder.storage)
     making = folder.storage.successor()
     study = _described(Study.create(making), config)
-    _fill(study, folder, variables)
+    _fill(study, folder, config, variables)
     count = len(study.records())
     study.close()
     folder.put_study(making, why)
     folder.note("rebuilt", trials=count)
 
 
-def _fill(study: Study, folder: RunFolder, variables: dict[str, Distribution]) -> None:
+def _fill(
+    study: Study, folder: RunFolder, config: CampaignConfig, variables: dict[str, Distribution]
+) -> None:
     finished = {e.trial: e for e in folder.evaluations()}
     for number, proposal in sorted(_proposals(folder).items()):
         params, attributes = proposal["params"], proposal["attributes"]
@@ -81,7 +83,7 @@ def _fill(study: Study, folder: RunFolder, variables: dict[str, Distribution]) -
             params,
             variables,
             attributes | attributes_of(evaluation),
-            result_of(evaluation),
+            result_of(evaluation, config.search.limits),
             ended.astimezone().replace(tzinfo=None),  # as Optuna has it: local and naive
         )
 

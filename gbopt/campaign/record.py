@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from gbopt.analysis.statistics import interval
 from gbopt.model.evaluation import Evaluation, Status
 from gbopt.search.history import Observation
@@ -58,15 +60,28 @@ def others_of(evaluation: Evaluation) -> dict[str, tuple[float, float]]:
     return {name: (x.value, x.std_err) for name, x in found if x is not None and x.bound is None}
 
 
-def result_of(evaluation: Evaluation) -> Result:
-    """What the study is told."""
+def result_of(evaluation: Evaluation, limits: Mapping[str, tuple[float, float]]) -> Result:
+    """What the study is told.
+
+    Args:
+        evaluation: what came of the trial.
+        limits: ranges that observables must lie in.
+    """
     objective = evaluation.objective
     if not evaluation.status.finished or objective is None:
         return Result("failed", None)
+    kept = tuple(_beyond(evaluation, limits))
     if evaluation.status is not Status.PRUNED:
-        return Result("complete", objective.value)
+        return Result("complete", objective.value, constraints=kept)
     conditions = evaluation.conditions
-    return Result("pruned", objective.value, round(conditions.production_ps) if conditions else 0)
+    after_ps = round(conditions.production_ps) if conditions else 0
+    return Result("pruned", objective.value, after_ps, kept)
+
+
+def _beyond(evaluation: Evaluation, limits: Mapping[str, tuple[float, float]]) -> Iterator[float]:
+    for name, (low, high) in limits.items():
+        if (estimate := evaluation.observables.get(name)) is not None:
+            yield max(low - estimate.value, estimate.value - high)
 
 
 def attributes_of(evaluation: Evaluation) -> dict[str, object]:

@@ -16,6 +16,7 @@ from gbopt.cli import (
     compare,
     confirm,
     control,
+    dashboard,
     disorder,
     doctor,
     evaluate,
@@ -83,7 +84,7 @@ app.command(rich_help_panel=_LOOKING)(insight.insight)
 app.command(rich_help_panel=_LOOKING)(regress.regress)
 app.command(rich_help_panel=_LOOKING)(compare.compare)
 app.command(rich_help_panel=_LOOKING)(read.report)
-app.command(rich_help_panel=_LOOKING)(read.dashboard)
+app.command(rich_help_panel=_LOOKING)(dashboard.dashboard)
 app.command(rich_help_panel=_LOOKING)(analyze.analyze)
 app.command(rich_help_panel=_LOOKING)(sites.sites)
 app.command(rich_help_panel=_DISORDER)(disorder.strain)

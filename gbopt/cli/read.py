@@ -1,4 +1,4 @@
-"""`gbopt status`, `trace`, `show`, `report` and `dashboard`: commands that only look."""
+"""`gbopt status`, `trace`, `show` and `report`: commands that only look."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gbopt.errors import EnvironmentProblem, RunFolderError
+from gbopt.errors import RunFolderError
 
 RunDir = Annotated[Path, typer.Argument(help="Run folder.", metavar="DIR")]
 
@@ -109,36 +109,6 @@ def report(
     target = out or run_dir / "report.html"
     write_report(CampaignView.of(run_dir), target)
     typer.echo(f"wrote {target}")
-
-
-def dashboard(
-    run_dir: RunDir,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8080,
-) -> None:
-    """Open optuna-dashboard on the study, on this machine only (127.0.0.1)."""
-    import os
-    import sys
-
-    from gbopt.store.rundir import RunFolder
-
-    storage = RunFolder.open_(run_dir).storage
-    if storage.file is not None and not storage.file.exists():
-        raise RunFolderError(
-            f"the study {storage} is missing", hint=f"`gbopt resume {run_dir}` rebuilds it"
-        )
-    if storage.password is not None:
-        os.environ["PGPASSWORD"] = storage.password
-    command = Path(sys.executable).with_name("optuna-dashboard")
-    if not command.exists():
-        raise EnvironmentProblem(
-            "optuna-dashboard is not installed beside this Python",
-            hint="install it with: pip install optuna-dashboard",
-        )
-    typer.echo(f"http://127.0.0.1:{port} (loopback only; Ctrl-C ends it)")
-    sys.stdout.flush()
-    # The server takes this process's place, so that whatever ends this one ends it.
-    arguments = [storage.as_dashboard_has_it, "--host", "127.0.0.1", "--port", str(port)]
-    os.execv(command, [str(command), *arguments])  # noqa: S606 - no shell
 
 
 def _print(rows: list[dict[str, Any]], fmt: Format) -> None:

@@ -53,6 +53,8 @@ class Result(NamedTuple):
     """The objective; None for a failure."""
     after_ps: int = 0
     """Production after which a pruned trial ended, ps: its step."""
+    constraints: tuple[float, ...] = ()
+    """By how much limits on observables are passed: above 0 they are not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,7 @@ class Study:
             params=params,
             distributions=distributions,
             user_attrs=attrs,
+            system_attrs=_constraints(result),
         )
         trial.datetime_complete = finished
         with _telling_why(self.storage):
@@ -187,6 +190,8 @@ class Study:
             trial = optuna.trial.Trial(self._study, frozen._trial_id)  # noqa: SLF001 - no public way
             for name, content in attrs.items():
                 trial.set_user_attr(name, content)
+            for name, content in _constraints(result).items():
+                self._connected.set_trial_system_attr(frozen._trial_id, name, content)  # noqa: SLF001
             for step, value in _pruned_at(result).items():
                 trial.report(value, step)  # Optuna takes the value of a pruned trial from here
             self._study.tell(number, told, state=state, skip_if_finished=True)
@@ -250,6 +255,11 @@ _RESULT_STATES = {
     "pruned": TrialState.PRUNED,
     "failed": TrialState.FAIL,
 }
+
+
+def _constraints(result: Result) -> dict[str, Any]:
+    """As Optuna's samplers and the dashboard look for them."""
+    return {"constraints": list(result.constraints)} if result.constraints else {}
 
 
 def _pruned_at(result: Result) -> dict[int, float]:

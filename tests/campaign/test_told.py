@@ -144,7 +144,7 @@ def test_the_study_and_the_disk_tell_the_search_the_same(tmp_path):
         number = campaign.study.add_running(
             evaluation.params, campaign._distributions(), attributes
         )
-        campaign.study.finish(number, result_of(evaluation), attributes_of(evaluation))
+        campaign.study.finish(number, result_of(evaluation, {}), attributes_of(evaluation))
     by_study = [of_record(record) for record in campaign.study.records()]
     by_files = [of_evaluation(e, i, "lcb") for i, e in enumerate(evaluations)]
     assert by_study == by_files
