@@ -29,6 +29,7 @@ def evaluate_again(
     """
     folder = RunFolder.open_(path)
     with folder.exclusive():
+        folder.require_no_workers()
         failed = {e.trial: e for e in folder.evaluations() if e.failure is not None}
         for number in trials:
             if number not in failed:

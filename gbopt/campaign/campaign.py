@@ -1,13 +1,14 @@
 """Campaign: the one mutable thing: opened on a run folder, it runs until it stops, resumes.
 
 It is built to be killed: the study holds every proposal before its evaluation begins, an
-evaluation counts from the moment its ``evaluation.json`` is in place, and ``heal`` brings the
+evaluation counts from the moment its ``evaluation.json`` is in place, and ``sharing`` brings the
 two together again.
 """
 
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from gbopt.config import CampaignConfig
 from gbopt.errors import RunFolderError
 from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
-from gbopt.evaluate.candidate import Job, evaluate, tidy
+from gbopt.evaluate.candidate import Job, evaluate
 from gbopt.evaluate.engines import BEFORE_THE_CHOICE, choose_engine, pin, pinned_engine
 from gbopt.md import stopping
 from gbopt.md.engine import EngineSettings
@@ -37,13 +38,15 @@ from gbopt.search.settings import SearchSettings
 from gbopt.search.stopping import Stop, decide
 from gbopt.store.files import write_atomic
 from gbopt.store.progress import ProgressFile
-from gbopt.store.rundir import EVALUATION, RunFolder, read_evaluation
+from gbopt.store.rundir import EVALUATION, RunFolder
 from gbopt.store.storage import StudyLockedError
 from gbopt.store.study import Distribution, Study, TrialRecord
 
 # A machine or a setting on which nothing works should not eat the whole budget.
 FAILURES_IN_A_ROW = 5
 _TRIAL_BRANCH = 1
+# Seconds of an evaluation, by what they were spent on, that add up to all of it.
+_PARTS = ("geometry", "careful_start", "md", "energy")
 BULK = "bulk.json"
 ENGINE = "engine.json"
 
@@ -109,12 +112,13 @@ class Campaign:
             why: part of the name under which the old study is kept: someone may want its notes.
 
         Raises:
-            RunFolderError: it is no run folder of this version, a process runs it, its study is
+            RunFolderError: it is no run folder of this version, a process works on it, its study is
                 locked, or a record is damaged.
         """
         folder = RunFolder.open_(path)
         config = folder.config
         with folder.exclusive():
+            folder.require_no_workers()
             if not (folder.path / TOLD).exists():  # it was killed before it had read them
                 tell(folder, of_earlier(config))
             renew_study(folder, config, distributions(GBSpace(config).search_space), why)
@@ -167,20 +171,6 @@ class Campaign:
         """How the next boundary is chosen, and when to stop."""
         return search_settings(self.config.search)
 
-    def heal(self) -> list[int]:
-        """After a kill, tell the study what was finished; return the trials to be run again.
-
-        Those are the trials without an evaluation on disk, whatever the study says of them.
-        """
-        orphans = []
-        for record in self.study.records():
-            finished = self.trial_folder(record) / EVALUATION
-            if not finished.exists():
-                orphans.append(record.number)
-            elif record.state == "running":
-                self.record(read_evaluation(finished))
-        return orphans
-
     def finished_count(self) -> int:
         """Evaluations that the study holds as finished, failed ones included."""
         return sum(record.state != "running" for record in self.study.records())
@@ -192,11 +182,9 @@ class Campaign:
             deadline: after which none starts.
             earlier: evaluations finished before this run; their failures are forgiven.
         """
+        if (stop := self.halted(deadline)) is not None:
+            return stop
         history = self.history()
-        if (asked := stopping.read(self.folder.path)) is not None:
-            return Stop(asked.reason)
-        if deadline is not None and deadline.passed:
-            return Stop(deadline.reason)
         if _failures_in_a_row(history, earlier) >= FAILURES_IN_A_ROW:
             return Stop(f"{FAILURES_IN_A_ROW} evaluations in a row failed (`gbopt trace --failed`)")
         return decide(
@@ -206,6 +194,27 @@ class Campaign:
             number=len(own(history)),
             settings=self.search,
         )
+
+    def halted(self, deadline: Deadline | None) -> Stop | None:
+        """Why nothing should start now, whatever there is to do; None where something may.
+
+        Args:
+            deadline: after which nothing starts.
+        """
+        if (asked := stopping.read(self.folder.path)) is not None:
+            return Stop(asked.reason)
+        if deadline is not None and deadline.too_near(self._usual_s()):
+            return Stop(deadline.reason)
+        return None
+
+    def _usual_s(self) -> float:
+        """How long an evaluation takes, the median of those finished, s; 0 before there are any."""
+        taken = [
+            sum(float(r.attributes.get(part, 0.0)) for part in _PARTS)
+            for r in self.study.records()
+            if r.state == "complete"
+        ]
+        return statistics.median(taken) if taken else 0.0
 
     def add(self, chosen: Proposal) -> Job:
         """Record a boundary as running. Call under the study lock, with ``decide``."""
@@ -275,12 +284,26 @@ class Campaign:
         write_atomic(file, json.dumps(pin(chosen.settings), indent=1))
         return chosen
 
-    def evaluate(self, job: Job, bulk: BulkReference, settings: EngineSettings) -> Evaluation:
-        """Evaluate a trial; its record is on disk when this returns."""
+    def evaluate(
+        self,
+        job: Job,
+        bulk: BulkReference,
+        settings: EngineSettings,
+        require: Callable[[], None],
+    ) -> Evaluation:
+        """Evaluate a trial; its record is on disk when this returns.
+
+        Args:
+            job: the trial.
+            bulk: the reference crystal.
+            settings: the engine.
+            require: called now and then; raises where the trial is no longer this process's.
+        """
         folder = self.folder.trial_folder(job.number, job.spec.key)
         progress = ProgressFile(folder, trial=job.number, label=job.spec.label)
 
         def report(now: Progress) -> None:
+            require()
             progress.write(now.stage, now.step, now.steps)
 
         config = self.config.in_search()
@@ -288,7 +311,6 @@ class Campaign:
             job, config, bulk, settings=settings, folder=folder, on_progress=report
         )
         write_atomic(folder / EVALUATION, evaluation.model_dump_json(indent=1))
-        tidy(folder)
         return evaluation
 
     def record(self, evaluation: Evaluation) -> None:

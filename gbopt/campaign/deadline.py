@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import time
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gbopt.errors import ConfigError
+
+# A run goes on to its next checkpoint for a while; then its processes are ended.
+_TO_STOP_S = 60.0
 
 
 class Deadline(NamedTuple):
@@ -16,11 +21,21 @@ class Deadline(NamedTuple):
     at_s: float
     """As ``time.time()`` counts."""
     reason: str
+    ends_runs: bool = False
+    """Whether what runs then is ended; else it is finished."""
 
     @property
     def passed(self) -> bool:
         """Whether it is over."""
         return time.time() > self.at_s
+
+    def too_near(self, needed_s: float) -> bool:
+        """Whether it comes before an evaluation is done, if it ends those that run.
+
+        Args:
+            needed_s: how long an evaluation takes.
+        """
+        return time.time() + (needed_s if self.ends_runs else 0.0) > self.at_s
 
 
 def after_hours(hours: float) -> Deadline:
@@ -49,6 +64,40 @@ def at_clock(clock: str, now: datetime | None = None) -> Deadline:
     if at <= now:
         at += timedelta(days=1)  # by the calendar, not by 24 h: clocks change
     return Deadline(at.timestamp(), f"it is past {at:%H:%M}, the time limit")
+
+
+def at_walltime(environment: Mapping[str, str]) -> Deadline:
+    """The end of the job of SLURM that this process is part of, less the time to stop in.
+
+    Args:
+        environment: of the process.
+
+    Raises:
+        ConfigError: it is in none, or SLURM does not say when it ends.
+    """
+    job = environment.get("SLURM_JOB_ID")
+    if job is None:
+        raise ConfigError(
+            "--until-walltime: this is not a job of SLURM",
+            hint="leave it out, or give the time of day with --until",
+        )
+    end_s = environment.get("SLURM_JOB_END_TIME") or _asked_of_slurm(job)
+    return Deadline(float(end_s) - _TO_STOP_S, f"the end of job {job} is near", ends_runs=True)
+
+
+def _asked_of_slurm(job: str) -> float:
+    """When a job ends, by `squeue`: older SLURM does not tell the job itself."""
+    command = ["squeue", "--noheader", "--jobs", job, "--format", "%e"]
+    try:
+        said = subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=True
+        ).stdout
+        return datetime.fromisoformat(said.strip()).timestamp()
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise ConfigError(
+            f"--until-walltime: SLURM does not say when job {job} ends ({error})",
+            hint="give the time of day with --until",
+        ) from None
 
 
 def earliest(*limits: Deadline | None) -> Deadline | None:

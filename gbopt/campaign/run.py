@@ -1,8 +1,13 @@
-"""Running a campaign: workers, each a loop of propose, evaluate, record."""
+"""Running a campaign: workers, each a loop of take, evaluate, tell.
+
+``run`` is the one process that holds the run folder; ``join`` adds workers to it from any machine
+that has the folder, whether ``run`` runs or not.
+"""
 
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,25 +15,30 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from gbopt.campaign.campaign import Campaign
+from gbopt.campaign.campaign import Campaign, read_bulk
 from gbopt.campaign.deadline import Deadline, after_hours
+from gbopt.campaign.relay import relayed
+from gbopt.campaign.sharing import Shift, conclude, exclusively
 from gbopt.errors import RunFolderError
 from gbopt.evaluate.engines import on_its_gpu
-from gbopt.evaluate.workers import become_worker, in_workers
+from gbopt.evaluate.workers import become_worker, in_workers, place
 from gbopt.md import stopping
 from gbopt.md.placement import shared_gpus
-from gbopt.model.evaluation import Evaluation
 from gbopt.search.stopping import Stop
+from gbopt.store.leases import Lease
+from gbopt.store.rundir import REFERENCE_LEASE
 
 _LEFTOVER_WAIT_S = 30.0
-_LOOK_S = 5.0
+_LOOK_S = 2.0
+# More workers than any machine has GPUs for.
+_PLACES = 256
 
 
 def run(campaign: Campaign, deadline: Deadline | None = None) -> str:
     """Run until the campaign stops; return why it stopped.
 
-    The run folder is held exclusively. Interrupting or killing this process at any moment loses
-    no finished evaluation: call it again to go on.
+    The run folder is held exclusively; workers of other processes may join. Interrupting or
+    killing this process at any moment loses no finished evaluation: call it again to go on.
 
     Args:
         campaign: what is run.
@@ -39,28 +49,91 @@ def run(campaign: Campaign, deadline: Deadline | None = None) -> str:
         Stopped: it was asked to end what runs.
         GboptError: the bulk reference or this machine does not work.
     """
-    with campaign.folder.exclusive():
-        stopping.begin(campaign.folder.path)
-        _wait_for_leftovers(campaign.folder.path)
-        campaign.reopen()
+    folder = campaign.folder
+    with folder.exclusive():
+        stopping.begin(folder.path)
+        _wait_for_leftovers(folder.path)
+        if not folder.has_workers():
+            campaign.reopen()
         hours = campaign.config.search.max_hours
         if deadline is None and hours is not None:
             deadline = after_hours(hours)
+        return _run(campaign, deadline, joined=False)
+
+
+def join(campaign: Campaign, deadline: Deadline | None = None) -> str:
+    """Work on a campaign together with whatever else does; return why this ended.
+
+    Args:
+        campaign: what is worked on; its run.workers at once.
+        deadline: after which no evaluation starts.
+
+    Raises:
+        Stopped: it was asked to end what runs.
+        GboptError: the bulk reference or this machine does not work.
+    """
+    begin_joined(campaign)
+    return _run(campaign, deadline, joined=True)
+
+
+def begin_joined(campaign: Campaign) -> None:
+    """Say that this process joins; where nothing else runs, it begins anew."""
+    folder = campaign.folder
+    if not folder.is_running():  # what was asked was asked of others
+        stopping.begin(folder.path)
+    folder.note("joined", host=socket.gethostname(), workers=campaign.config.run.workers)
+
+
+def _run(campaign: Campaign, deadline: Deadline | None, *, joined: bool) -> str:
+    """Run workers until all have ended."""
+    with relayed(campaign.folder.path, deadline):
         earlier = campaign.finished_count()
         try:
-            with gpus_shared(campaign):
-                campaign.bulk()
-                campaign.heal()
-                earlier = campaign.finished_count()
-                _work(campaign, deadline, earlier)
+            with prepared(campaign):
+                earlier = _told(campaign)
+                _work(campaign, deadline, earlier, joined=joined)
         except stopping.Stopped as stopped:
             if stopped.request.now:
                 campaign.folder.note("interrupted", by=stopped.request.by)
                 raise
-        step = campaign.decide(deadline, earlier)
-        reason = step.reason if isinstance(step, Stop) else "all workers ended"
-        campaign.conclude(reason)
-        return reason
+
+        def end() -> str:
+            step = campaign.decide(deadline, earlier)
+            reason = step.reason if isinstance(step, Stop) else "all workers ended"
+            conclude(campaign, reason)
+            return reason
+
+        return exclusively(campaign, end)
+
+
+def _told(campaign: Campaign) -> int:
+    """Tell the study what was finished before a kill; how many evaluations it then holds."""
+    shift = Shift(campaign, None, 0)
+
+    def tell() -> int:
+        shift.tell_finished()
+        return campaign.finished_count()
+
+    try:
+        return exclusively(campaign, tell)
+    finally:
+        shift.end()
+
+
+@contextmanager
+def prepared(campaign: Campaign) -> Iterator[None]:
+    """Choose the engine, share GPUs, and have the bulk reference made, by one process of all."""
+    lease = Lease(campaign.folder.path / REFERENCE_LEASE)
+    try:
+        while read_bulk(campaign.folder) is None and not lease.claim():
+            stopping.heed()
+            time.sleep(_LOOK_S)
+        with gpus_shared(campaign):
+            campaign.bulk()
+            lease.release()
+            yield
+    finally:
+        lease.release()
 
 
 @contextmanager
@@ -73,75 +146,69 @@ def gpus_shared(campaign: Campaign) -> Iterator[None]:
         yield
 
 
-def _work(campaign: Campaign, deadline: Deadline | None, earlier: int) -> None:
+def _work(campaign: Campaign, deadline: Deadline | None, earlier: int, *, joined: bool) -> None:
     """Run the workers until all have ended."""
     from joblib import delayed
 
     path, workers = campaign.folder.path, campaign.config.run.workers
-
-    def tasks() -> list[object]:
-        orphans = campaign.heal()
-        return [
-            delayed(worker)(str(path), slot, orphans[slot::workers], deadline, earlier, os.getpid())
+    in_workers(
+        lambda: [
+            delayed(_worker)(str(path), None if joined else slot, deadline, earlier, os.getpid())
             for slot in range(workers)
-        ]
+        ],
+        workers,
+        lambda attempt: campaign.folder.note("worker_died", attempt=attempt),
+    )
 
-    in_workers(tasks, workers, lambda attempt: campaign.folder.note("worker_died", attempt=attempt))
 
-
-def worker(
-    path: str,
-    slot: int,
-    orphans: list[int],
-    deadline: Deadline | None,
-    earlier: int,
-    main_pid: int,
+def _worker(
+    path: str, slot: int | None, deadline: Deadline | None, earlier: int, main_pid: int
 ) -> None:
-    """Evaluate the orphans, then propose and evaluate until the campaign should stop.
+    """Work on a campaign in a process of its own.
 
     Args:
         path: the run folder.
-        slot: number of this worker.
-        orphans: trials that an earlier run left unfinished.
+        slot: number among the workers of the process that holds the folder; None: it joined.
         deadline: after which no evaluation starts.
         earlier: evaluations that were finished before this run.
         main_pid: process that started the workers.
     """
     become_worker(main_pid)
+    if slot is None:
+        work(Campaign.open_(Path(path)), deadline, earlier)
+        return
     with FileLock(_worker_lock(Path(path), slot)):
-        campaign = Campaign.open_(Path(path))
-        bulk = campaign.bulk()
-        settings = on_its_gpu(campaign.engine().settings, slot)
-        for number in orphans:
-            if stopping.request() is not None or (deadline is not None and deadline.passed):
-                return
-            campaign.folder.note("restarted", trial=number)
-            _finish(campaign, campaign.evaluate(campaign.job(number), bulk, settings))
-        while True:
-            stopping.heed()
-            with campaign.folder.study_lock():
-                step = campaign.decide(deadline, earlier)
-                if isinstance(step, Stop) and not step.awaited:
+        work(Campaign.open_(Path(path)), deadline, earlier)
+
+
+def work(campaign: Campaign, deadline: Deadline | None, earlier: int) -> None:
+    """Take trials and evaluate them until there is nothing to take any more.
+
+    Args:
+        campaign: opened by this process; its reference is there.
+        deadline: after which no evaluation starts.
+        earlier: evaluations that were finished before; their failures are forgiven.
+
+    Raises:
+        Stopped: this process was asked to end what runs.
+    """
+    bulk, shift = campaign.bulk(), Shift(campaign, deadline, earlier)
+    places = campaign.folder.path / ".places" / socket.gethostname()
+    places.mkdir(parents=True, exist_ok=True)
+    try:
+        with place(places, _PLACES) as slot:
+            settings = on_its_gpu(campaign.engine().settings, slot)
+            while True:
+                stopping.heed()
+                taken = shift.take()
+                if not isinstance(taken, Stop):
+                    shift.evaluate(taken, bulk, settings)
+                elif taken.awaited:
+                    shift.wait()
+                else:
                     return
-                job = None if isinstance(step, Stop) else campaign.add(step)
-                finished = campaign.finished_count()
-            if job is None:
-                _await_another(campaign, finished, deadline)
-                continue
-            _finish(campaign, campaign.evaluate(job, bulk, settings))
-
-
-def _await_another(campaign: Campaign, finished: int, deadline: Deadline | None) -> None:
-    """Wait until another worker has finished an evaluation: there may be more to do then."""
-    while campaign.finished_count() == finished and not (deadline and deadline.passed):
-        if stopping.request() is not None:
-            return
-        time.sleep(_LOOK_S)
-
-
-def _finish(campaign: Campaign, evaluation: Evaluation) -> None:
-    with campaign.folder.study_lock():
-        campaign.record(evaluation)
+    finally:
+        shift.end()
 
 
 def _worker_lock(path: Path, slot: int) -> Path:

@@ -25,6 +25,7 @@ from gbopt.cli import (
     init,
     insight,
     inspect,
+    join,
     launch,
     network,
     observe,
@@ -72,6 +73,8 @@ app.command(rich_help_panel=_RUNNING)(launch.check)
 app.command(rich_help_panel=_RUNNING)(launch.run)
 app.command(rich_help_panel=_RUNNING)(launch.resume)
 app.command(rich_help_panel=_RUNNING)(evaluate.evaluate)
+app.command(rich_help_panel=_RUNNING)(join.worker)
+app.command(rich_help_panel=_RUNNING)(join.submit)
 app.command(rich_help_panel=_RUNNING)(control.stop)
 app.command(rich_help_panel=_RUNNING)(control.retry)
 app.command(rich_help_panel=_RUNNING)(control.rebuild)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -66,6 +67,19 @@ def run(
     until: Until = None,
 ) -> None:
     """Run a campaign in a new run folder."""
+    deadline = limit(max_hours, until)
+    _go(begun(file, out, workers), deadline)
+
+
+def begun(file: Path, out: Path | None, workers: int | None, *, here: bool = True) -> Campaign:
+    """Make the run folder of a campaign.
+
+    Args:
+        file: the campaign file.
+        out: the folder; by default runs/NAME.
+        workers: instead of run.workers, where given.
+        here: whether it is run by this machine, which then must be able to.
+    """
     from gbopt.campaign.campaign import Campaign
     from gbopt.cli.preflight import say
     from gbopt.config import parse_campaign, read_campaign
@@ -73,15 +87,14 @@ def run(
     from gbopt.md.placement import require_room
     from gbopt.store.rundir import require_new
 
-    deadline = _deadline(max_hours, until)
     text = read_campaign(file)
     config = with_workers(parse_campaign(text, str(file), file.parent), workers)
     _require_space(config)
     folder = out or Path("runs") / config.name
     require_new(folder)
-    require_room(config.run, choose_engine(config, say).settings)
-    campaign = Campaign.start(folder, config, text)
-    _go(campaign, deadline)
+    if here:
+        require_room(config.run, choose_engine(config, say).settings)
+    return Campaign.start(folder, config, text)
 
 
 def resume(
@@ -100,7 +113,7 @@ def resume(
     from gbopt.cli.progress import event_line
     from gbopt.md.placement import require_room
 
-    deadline = _deadline(max_hours, until)
+    deadline = limit(max_hours, until)
     campaign = Campaign.recover(run_dir)
     last = campaign.folder.events()[-1:]
     if last and last[0]["event"] == "rebuilt":
@@ -131,26 +144,27 @@ def _require_space(config: CampaignConfig) -> None:
     require_driven(config)
 
 
-def _deadline(max_hours: float | None, until: str | None) -> Deadline | None:
-    """The limit of this run alone, if there is one; of two the first."""
-    from gbopt.campaign.deadline import after_hours, at_clock, earliest
+def limit(max_hours: float | None, until: str | None, *, walltime: bool = False) -> Deadline | None:
+    """The limit of this run alone, if there is one; of several the first."""
+    from gbopt.campaign.deadline import after_hours, at_clock, at_walltime, earliest
 
     return earliest(
         None if max_hours is None else after_hours(max_hours),
         None if until is None else at_clock(until),
+        at_walltime(os.environ) if walltime else None,
     )
 
 
 def _go(campaign: Campaign, deadline: Deadline | None) -> None:
+    from gbopt.campaign.relay import attended
     from gbopt.campaign.run import run as run_campaign
     from gbopt.cli.progress import Display
-    from gbopt.evaluate.signals import stoppable
 
     path = campaign.folder.path
     again = f"resume with: gbopt resume {shlex.quote(str(path))}"
     typer.echo(again)
     sys.stdout.flush()
-    with stoppable(path) as signals:
+    with attended() as signals:
         try:
             with Display(path):
                 reason = run_campaign(campaign, deadline)

@@ -119,7 +119,9 @@ _LINES: dict[str, Callable[[dict[str, Any]], str]] = {
     "proposed": lambda e: (
         f"trial {e['trial']}: {e['attributes']['label']} ({e['attributes']['reason']})"
     ),
-    "restarted": lambda e: f"trial {e['trial']}: run again, it was interrupted",
+    "restarted": lambda e: f"trial {e['trial']}: goes on, it was interrupted",
+    "handed_over": lambda e: f"trial {e['trial']}: left to the worker that has taken it over",
+    "joined": lambda e: f"{e['workers']} worker(s) of {e['host']} joined",
     "finished": lambda e: f"trial {e['trial']}: {e['status']}, {e['objective'] or e['cause']}",
     "confirming": lambda e: str(e["message"]),
     "worker_died": lambda _: "a worker process was killed: its trials are run again",

@@ -42,7 +42,7 @@ from gbopt.store.storage import FILES, Storage, in_file, locked
 FORMAT = 1
 EVALUATION = "evaluation.json"
 POTENTIAL = "potential"
-LEASE = "worker.lease"
+LEASE, REFERENCE_LEASE = "worker.lease", ".reference.lease"
 RUN_LOCK, RUN_LEASE = ".run.lock", ".run.lease"
 ADDRESS = "GBOPT_STORAGE"
 """Environment variable: another address of the database, such as one with a password."""
@@ -202,7 +202,13 @@ class RunFolder:
 
     def note(self, event: str, **fields: Any) -> None:
         """Append an event to the trace."""
-        append_line(self.trace_file, {"time_utc": utc_now(), "event": event, **fields})
+        line = {"time_utc": utc_now(), "event": event, **fields}
+        if not (self.path / "run.json").exists() or self.storage.kind == "sqlite":
+            append_line(self.trace_file, line)
+            return
+        # Lines that two machines append at once to a file of a network overwrite each other.
+        with SoftFileLease(self.path / ".trace.lease", lease_duration=DURATION_S):
+            append_line(self.trace_file, line)
 
     def events(self) -> list[dict[str, Any]]:
         """Read the trace."""
@@ -252,13 +258,26 @@ class RunFolder:
         finally:
             lock.release()
 
-    def lease_file(self, number: int, key: str) -> Path:
-        """What stands for working on a trial."""
-        return self.trial_folder(number, key) / LEASE
+    def has_workers(self) -> bool:
+        """Whether somebody evaluates a trial, or makes the bulk reference, on whatever machine."""
+        leases = [self.path / REFERENCE_LEASE, *self.path.glob(f"trials/*/{LEASE}")]
+        return any(map(is_held, leases))
+
+    def require_no_workers(self) -> None:
+        """Refuse to change what workers count on.
+
+        Raises:
+            RunFolderError: there are some.
+        """
+        if self.has_workers():
+            raise RunFolderError(
+                f"workers evaluate trials of {self.path}",
+                hint=f"end them first: `gbopt stop {self.path}`",
+            )
 
     def is_running(self) -> bool:
-        """Whether a process runs the campaign now, or a worker evaluates for it."""
-        if is_held(self.path / RUN_LEASE) or any(map(is_held, self.path.glob(f"trials/*/{LEASE}"))):
+        """Whether a process runs the campaign now, or workers have joined it."""
+        if is_held(self.path / RUN_LEASE) or self.has_workers():
             return True
         try:
             with FileLock(self.path / RUN_LOCK, timeout=0):
@@ -274,18 +293,22 @@ class RunFolder:
 
 
 def require_safe(path: Path, config: CampaignConfig) -> None:
-    """Refuse SQLite where several machines would damage it.
+    """Refuse a study that would be damaged, or cannot be made.
 
     Raises:
-        RunFolderError: the folder is on a network file system.
+        EnvironmentProblem: psycopg is missing, or the database does not answer.
+        RunFolderError: SQLite on a network file system.
     """
-    shared = shared_kind(path)
-    if config.run.storage == "sqlite" and shared:
+    shared, asked = shared_kind(path), config.run.storage
+    if asked == "sqlite" and shared:
         raise RunFolderError(
             f'run.storage = "sqlite", but {path} is on a network file system ({shared}), where '
             "SQLite is not safe",
             hint='set it to "auto" or "journal", or give the address of a PostgreSQL database',
         )
+    if asked.startswith("postgresql"):
+        with locked(Storage(os.environ.get(ADDRESS) or asked, "")):
+            pass  # it answers
 
 
 def _chosen(path: Path, config: CampaignConfig) -> dict[str, str]:
