@@ -32,6 +32,7 @@ from gbopt.cli import (
     read,
     regress,
     sites,
+    validate,
 )
 from gbopt.errors import EnvironmentProblem, GboptError
 
@@ -99,6 +100,7 @@ app.command(rich_help_panel=_MAKING)(generate.generate)
 app.command(rich_help_panel=_MAKING)(export.export)
 app.command(rich_help_panel=_MAKING)(inspect.inspect)
 app.command(rich_help_panel=_MAKING)(doctor.doctor)
+app.command(rich_help_panel=_MAKING)(validate.validate)
 app.command(rich_help_panel=_MAKING)(doctor.bench_md)
 app.command(rich_help_panel=_MAKING)(doctor.schema)
 

@@ -49,30 +49,38 @@ def write_report(view: CampaignView, target: Path) -> None:
         )
 
 
-def render(view: CampaignView) -> str:
-    """Return the page as text."""
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """What pages are made with: text is escaped, and a name that is missing is an error."""
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("gbopt.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def render(view: CampaignView) -> str:
+    """Return the page as text."""
     found = findings(view)
     learnt = search.insights(view, _NEXT)
     charts = _charts(view, found, learnt)
-    return environment.get_template("report.html.j2").render(
-        view=view,
-        tables=tables,
-        sections=sections,
-        charts=charts,
-        found=found,
-        learnt=learnt,
-        search=search,
-        header=lambda key: _HEADERS.get(key, key.replace("_", " ")),
-        path=shlex.quote(str(view.path)),
-        as_of=view.events[-1]["time_utc"] if view.events else None,
-        plotly_js=get_plotlyjs() if charts else "",
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            view=view,
+            tables=tables,
+            sections=sections,
+            charts=charts,
+            found=found,
+            learnt=learnt,
+            search=search,
+            header=lambda key: _HEADERS.get(key, key.replace("_", " ")),
+            path=shlex.quote(str(view.path)),
+            as_of=view.events[-1]["time_utc"] if view.events else None,
+            plotly_js=get_plotlyjs() if charts else "",
+        )
     )
 
 
