@@ -112,8 +112,9 @@ def main() -> None:
     try:
         app()
     except GboptError as error:
-        typer.secho(f"error: {error.message}", fg=typer.colors.RED, err=True)
-        typer.secho(f"hint: {error.hint}", err=True)
+        red = None if os.environ.get("NO_COLOR") else typer.colors.RED
+        typer.secho(f"error: {error.message}", fg=red, err=True)
+        typer.echo(f"hint: {error.hint}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)

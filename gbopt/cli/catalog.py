@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gbopt.cli.read import Format, FormatOption
+from gbopt.cli.read import _print as print_rows
 from gbopt.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,14 +23,6 @@ class Kind(StrEnum):
     asymmetric_tilt = "asymmetric-tilt"
     twist = "twist"
     mixed = "mixed"
-
-
-class Format(StrEnum):
-    """How a table is printed."""
-
-    table = "table"
-    json = "json"
-    csv = "csv"
 
 
 def catalog(
@@ -59,7 +50,7 @@ def catalog(
     lattice: Annotated[
         float | None, typer.Option(min=1, max=50, help="Lattice parameter, A.")
     ] = None,
-    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
+    fmt: FormatOption = Format.TABLE,
 ) -> None:
     """List the boundaries without strain in a range of angles, with the size of their cells."""
     from gbopt.cli.material import lattice_of, load_crystal
@@ -81,10 +72,8 @@ def catalog(
     )
     rows = [_row(e, crystal, width_layers, crystal_thickness, lattice_A) for e in found]
     rows = [row for row in rows if row["ions"] <= max_ions]
-    if output is Format.json:
-        typer.echo(json.dumps(rows, indent=1))
-    elif output is Format.csv:
-        typer.echo(_csv(rows), nl=False)
+    if fmt is not Format.TABLE:
+        print_rows(rows, fmt)
     else:
         _print_table(rows)
         typer.echo(
@@ -116,14 +105,6 @@ def _row(
         "width_A": round(sizes.core_A, 2),
         "ions": sizes.ions,
     }
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else ["misorientation_deg"])
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

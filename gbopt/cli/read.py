@@ -10,6 +10,11 @@ import typer
 
 from gbopt.errors import RunFolderError
 
+_PIPE_WIDTH = 240
+# Columns up to this width are never folded: numbers and single words.
+_WORD = 18
+_GAP = 2
+
 RunDir = Annotated[Path, typer.Argument(help="Run folder.", metavar="DIR")]
 
 
@@ -130,6 +135,7 @@ def _print(rows: list[dict[str, Any]], fmt: Format) -> None:
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
+    """Print a table: in a pipe each row on one line, on a terminal what fits its width."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -137,12 +143,40 @@ def _table(rows: list[dict[str, Any]]) -> None:
     if not rows:
         typer.echo("nothing yet")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        # Text: brackets in a user's words are no markup.
-        table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
-    console = Console()
+    cells = {name: [_cell(row[name]) for row in rows] for name in rows[0]}
     # In a pipe no width is known: a wide one keeps each row on one line.
-    Console(width=None if console.is_terminal else 240).print(table)
+    console = Console()
+    terminal = console.is_terminal
+    console = console if terminal else Console(width=_PIPE_WIDTH)
+    shown = _fitting(cells, console.width) if terminal else list(cells)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in shown:
+        table.add_column(name, overflow="fold", no_wrap=terminal and _least(name, cells) <= _WORD)
+    for line in zip(*(cells[name] for name in shown), strict=True):
+        table.add_row(*map(Text, line))  # Text: brackets in a user's words are no markup
+    console.print(table)
+    if left := [name for name in cells if name not in shown and any(cells[name])]:
+        typer.echo(f"no room for {', '.join(left)}: widen the terminal, or --format csv", err=True)
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _least(name: str, cells: dict[str, list[str]]) -> int:
+    """Width of a column on one line."""
+    return max(map(len, [name, *cells[name]]))
+
+
+def _fitting(cells: dict[str, list[str]], width: int) -> list[str]:
+    """Columns, from the left, that have room on a terminal; texts may be folded, empty ones go."""
+    shown: list[str] = []
+    left = width
+    for name, values in cells.items():
+        if not any(values):
+            continue
+        left -= min(_least(name, cells), _WORD) + (_GAP if shown else 0)
+        if left < 0:
+            break
+        shown.append(name)
+    return shown

@@ -181,10 +181,10 @@ def _row(
     return {
         "quantity": quantity,
         "value": value,
+        "unit": unit,
         "95 % interval": interval,
         "boundary 1": first,
         "boundary 2": second,
-        "unit": unit,
         "method": method,
     }
 
@@ -245,6 +245,9 @@ def _condition_rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
 
 def _origin(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     provenance = evaluation.provenance
+    if provenance.retry:
+        times = "once" if provenance.retry == 1 else f"{provenance.retry} times"
+        yield _row("evaluated before", times, method="failed; kept in its folder as earlier-1 ...")
     yield _row("MD steps", evaluation.md_steps)
     yield _row("minutes", round(seconds(evaluation) / 60, 1))
     for name in ("gbopt_version", "engine", "potential_key", "settings_key", "seed"):
