@@ -112,8 +112,9 @@ def main() -> None:
     try:
         app()
     except GboptError as error:
-        red = None if os.environ.get("NO_COLOR") else typer.colors.RED
-        typer.secho(f"error: {error.message}", fg=red, err=True)
+        said = f"error: {error.message}"
+        # Where this is no terminal, echo takes the colour away.
+        typer.echo(said if os.environ.get("NO_COLOR") else typer.style(said, fg="red"), err=True)
         typer.echo(f"hint: {error.hint}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
