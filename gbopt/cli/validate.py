@@ -63,7 +63,7 @@ def validate(
     """
     from gbopt.config.sections import RunConfig
     from gbopt.disorder.study import exclusive
-    from gbopt.md.placement import cores
+    from gbopt.md.placement import cores, gpus
     from gbopt.potentials.library import get_potential
     from gbopt.report.validation import as_json, write_validation
     from gbopt.validate.run import read_records
@@ -77,15 +77,17 @@ def validate(
     again += ["--potential", potential] if potential else []
     with exclusive(out):
         try:
-            _go(out, checks, RunConfig(workers=workers or cores()), shlex.join(again))
+            most = max(1, len(gpus())) * RunConfig().workers_per_gpu
+            run = RunConfig(workers=workers or min(cores(), most))
+            _go(out, checks, run, shlex.join(again))
         finally:
             records = read_records(out, checks)
             paths = write_validation(out, tier.value, records)
     found = lines(records)
     if fmt is Format.JSON:
         typer.echo(as_json(records), nl=False)
-        return
-    print_rows(printed_rows(found) if fmt is Format.TABLE else rows(found), fmt)
+    else:
+        print_rows(printed_rows(found) if fmt is Format.TABLE else rows(found), fmt)
     if fmt is Format.TABLE:
         typer.echo("\n".join(["", *summary(found, records), *(f"wrote {p}" for p in paths)]))
     if any(record.failure for record in records):

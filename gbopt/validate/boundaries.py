@@ -68,7 +68,7 @@ def measure_boundary(spec: Boundary, bench: Bench) -> Measured:
         profile, engine, n_ions = _profile(spec, replica, md, settings, bench)
         each += _core_diffusivities(profile, spec.window_A)
     core = combine(each, method="[M(2t)-M(t)]/2t at the boundaries; boundaries and replicas")
-    bulk = next(iter(diffusivities(spec.bulk, bench)[0].values()))[0]
+    ((bulk, bulk_note),) = diffusivities(spec.bulk, bench)[0].values()
     size = f"{n_ions} ions, {spec.replicas} x {spec.production_ps:g} ps"
     found = (
         Finding(
@@ -82,7 +82,7 @@ def measure_boundary(spec: Boundary, bench: Bench) -> Measured:
             quantity=f"D of bulk over D at {spec.name}, {spec.temperature_K:g} K, "
             f"{spec.bulk.label}",
             ours=ratio(bulk, core),
-            note=f"bulk: {spec.bulk.n_ions} ions, {spec.bulk.production_ps:g} ps",
+            note=f"bulk: {bulk_note}",
         ),
     )
     return Measured(found, engine, plain(settings))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,11 +59,6 @@ class Crystals:
         edge_A = get_potential(self.potential).lattice_A
         return (round((edge_A / CUBIC_A) ** 3, 4),)
 
-    @property
-    def n_ions(self) -> int:
-        """Ions of a cell."""
-        return 192 * self.cells**3
-
 
 def measure_crystals(spec: Crystals, bench: Bench) -> Measured:
     """D at every volume and temperature, and Ea where there are several temperatures."""
@@ -74,9 +68,9 @@ def measure_crystals(spec: Crystals, bench: Bench) -> Measured:
             key=_key(f"D {T:g} K", spec, volume),
             quantity=f"D of Li at {T:g} K, {spec.label}, {_at(spec, volume)}",
             ours=estimate,
-            note=f"{spec.n_ions} ions, {spec.replicas} x {spec.production_ps:g} ps{said}",
+            note=note,
         )
-        for (volume, T), (estimate, said) in D.items()
+        for (volume, T), (estimate, note) in D.items()
     ]
     if len(spec.temperatures_K) > 1:
         found += [_activation(spec, volume, D) for volume in spec.all_volumes]
@@ -138,15 +132,14 @@ def _activation(
         key=_key("Ea", spec, volume),
         quantity=f"Ea of Li between {low:g} and {high:g} K, {spec.label}, {_at(spec, volume)}",
         ours=fit.Ea_eV,
-        note=f"{len(points)} temperatures, {spec.n_ions} ions, {spec.replicas} x "
-        f"{spec.production_ps:g} ps at each",
+        note=f"{len(points)} temperatures; {D[volume, low][1]}",
     )
 
 
 def diffusivities(
     spec: Crystals, bench: Bench
 ) -> tuple[dict[tuple[float, float], tuple[Estimate, str]], EngineSettings, str]:
-    """D by volume and temperature with what quality checks said, the engine and its version.
+    """D by volume and temperature with how it was got, the engine and its version.
 
     Raises:
         MDError: a run failed.
@@ -209,21 +202,16 @@ def _nothing_to_draw(measured: RunMeasured, folder: Path) -> None:
 
 
 def _together(records: list[RunRecord]) -> tuple[Estimate, str]:
-    """Mean of the replicas, and what their quality checks said."""
+    """Mean of the replicas, and how it was got: ions, length, what quality checks said."""
     each = [record.D_cm2_s for record in records if record.D_cm2_s is not None]
     D = each[0]
     if len(each) > 1:
         D = combine(each, method=f"{each[0].method}; replicas")
         bounds = {e.bound for e in each if e.bound}
         D = D.model_copy(update={"bound": bounds.pop() if bounds else None})
-    return D, "".join(f"; {text}" for text in _remarks(records))
-
-
-def _remarks(records: list[RunRecord]) -> Iterator[str]:
-    said = dict.fromkeys(
-        flag.message.rstrip(".")
-        for record in records
-        for flag in record.flags
-        if flag.level != "ok"
-    )
-    yield from said
+    flags = [flag for record in records for flag in record.flags if flag.level != "ok"]
+    said = dict.fromkeys(flag.message.rstrip(".") for flag in flags)
+    first = records[0]
+    size = f"{first.cell.n_ions} ions, " if first.cell else ""
+    length = f"{size}{len(records)} x {first.production_ps:g} ps"
+    return D, "; ".join([length, *said])

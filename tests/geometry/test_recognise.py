@@ -1,7 +1,6 @@
 """Structures whose boundaries, grains and composition are known, handed in without saying so."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,8 +25,8 @@ from gbopt.geometry.reference import Reference, garnet
 from gbopt.geometry.surplus import share_of_boundary
 from gbopt.model.bicrystal import SPECIES
 from gbopt.model.spec import GBSpec
+from gbopt.validate.dft import DATA
 
-DATA = Path(__file__).parent / "data"
 TWIN = DATA / "011_0.20.cif"
 FAULT = DATA / "010_Li-coverage_01012_over_16ordering_1_opt.cif"
 LATTICE_A = 13.1
