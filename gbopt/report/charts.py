@@ -9,8 +9,14 @@ from urllib.parse import quote
 
 import plotly.io
 
-from gbopt.report import figures, insight_figures, series
-from gbopt.report.search import Insights, calibration_rows, interaction_rows, slice_rows
+from gbopt.report import insight_figures, series
+from gbopt.report.search import (
+    Insights,
+    calibration_rows,
+    interaction_rows,
+    plane_rows,
+    slice_rows,
+)
 from gbopt.report.sections import label
 
 # Named one by one: the default buttons include some that lead to a web service.
@@ -71,7 +77,22 @@ def insight_charts(found: Insights, axis: str) -> Iterator[Chart]:
             "all others held. Bands and bars are one standard deviation of the model. Not every "
             "point of a slice can be built.",
             f"Slices of the model along {', '.join(label(s.name) for s in found.slices)}.",
-            figures.dependence(rows, axis),
+            insight_figures.dependence(rows, axis),
+            rows,
+        )
+    rows = plane_rows(found)
+    if rows:
+        pairs = dict.fromkeys(f"{label(r['one'])} and {label(r['other'])}" for r in rows)
+        yield Chart(
+            "pairs",
+            "What the search's model expects of pairs of variables, all others held as in the "
+            "recommended boundary: the mean on the left, its standard deviation on the right. "
+            "Points are the evaluations, whatever their other variables. Not every point of a "
+            "plane can be built.",
+            f"Mean and standard deviation of the model for {', '.join(pairs)}; mean "
+            f"{min(r['log10_objective'] for r in rows):.3g} to "
+            f"{max(r['log10_objective'] for r in rows):.3g}.",
+            insight_figures.planes(rows, found.points, axis),
             rows,
         )
     rows = calibration_rows(found)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from gbopt.analysis.arrhenius import ArrheniusFit, fit_arrhenius
+import numpy as np
+
+from gbopt.analysis.arrhenius import ArrheniusFit, Point, fit_arrhenius
 from gbopt.analysis.boundary import log_objective
 from gbopt.analysis.replicates import (
     Improvement,
@@ -35,6 +37,8 @@ LADDERS = (
 CRYSTAL = ("bulk_resistivity", "conductivity of the crystal")
 _UNITS = {"ohm cm": "S/cm", "ohm cm2": "S/cm2"}
 _LEVEL = 0.95
+# Points of a fitted line between the hottest run and the temperature of the extrapolation.
+_ALONG = 25
 _GLASS = ("film_melted", "film_disordered", "film_whole")
 
 
@@ -46,6 +50,8 @@ class Ladder(NamedTuple):
     what: str
     fit: ArrheniusFit | None
     why_not: str
+    points: tuple[Point, ...] = ()
+    """What was measured."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,38 @@ class Confirmation:
     def ladder_rows(self) -> Rows:
         """One row for each Arrhenius fit."""
         return [_ladder_row(ladder, self.at_K) for ladder in self.ladders]
+
+    def arrhenius_rows(self) -> Rows:
+        """One row for each point of the ladders, and for points along their fits.
+
+        ``low`` and ``high`` are a standard error away from what was measured, and the ends of the
+        95 % interval of what was fitted.
+        """
+        return [
+            {"boundary": ladder.of, "quantity": ladder.what, **row}
+            for ladder in self.ladders
+            for row in (*_measured(ladder), *_fitted(ladder, self.at_K))
+        ]
+
+    @property
+    def improvement(self) -> dict[str, Any] | None:
+        """By how much the best beats the reference, with the ends of the 95 % interval."""
+        if self.better is None:
+            return None
+        group = _group(self.results, "reference", self.config.md.temperature_K)
+        low, high = self.better.interval(_LEVEL)
+        label = group[0].spec.label
+        return {"factor": self.better.factor, "low": low, "high": high, "reference": label}
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """By role the folder of the first finished run at the temperature of the search."""
+        T = self.config.md.temperature_K
+        found: dict[str, str] = {}
+        for rung, evaluation in self.results:
+            if rung.temperature_K == T and evaluation.status.finished:
+                found.setdefault(rung.role, rung.name)
+        return found
 
     @property
     def at_K(self) -> float:
@@ -155,6 +193,9 @@ class Confirmation:
             "reference": self.config.confirm.reference,
             "runs": self.rows(),
             "ladders": self.ladder_rows(),
+            "arrhenius": self.arrhenius_rows(),
+            "improvement": self.improvement,
+            "shown": self.shown,
             "remarks": self.remarks(),
             "findings": self.sentences(),
         }
@@ -248,9 +289,40 @@ def _ladder(results: Results, roles: Sequence[Role], key: str, what: str) -> Lad
             known = values[:1] if key == CRYSTAL[0] else values
             points.append((T, _conductance(known)))
     try:
-        return Ladder(roles[0], what, fit_arrhenius(points, quantity="conductivity"), "")
+        fit = fit_arrhenius(points, quantity="conductivity")
     except AnalysisError as error:
-        return Ladder(roles[0], what, None, error.message)
+        return Ladder(roles[0], what, None, error.message, tuple(points))
+    return Ladder(roles[0], what, fit, "", tuple(points))
+
+
+def _measured(ladder: Ladder) -> Rows:
+    return [
+        {
+            "what": "measured",
+            "T_K": T,
+            "value": point.value,
+            "low": point.value - point.std_err,
+            "high": point.value + point.std_err,
+            "bound": point.bound,
+            "unit": point.unit,
+        }
+        for T, point in ladder.points
+    ]
+
+
+def _fitted(ladder: Ladder, at_K: float) -> Rows:
+    """The fit from its hottest run to the temperature of the extrapolation, evenly in 1/T."""
+    fit = ladder.fit
+    if fit is None:
+        return []
+    ends = max(*fit.temperatures_K, at_K), min(*fit.temperatures_K, at_K)
+    rows: Rows = []
+    for T in (1 / np.linspace(1 / ends[0], 1 / ends[1], _ALONG)).tolist():
+        low, high = (10.0**x for x in fit.interval_at(T, _LEVEL))
+        value = 10.0 ** fit.at(T).value
+        row = {"what": "fit", "T_K": T, "value": value, "low": low, "high": high}
+        rows.append(row | {"bound": None, "unit": fit.unit})
+    return rows
 
 
 def _conductance(resistances: Sequence[Estimate]) -> Estimate:

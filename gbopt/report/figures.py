@@ -7,14 +7,12 @@ readable on light and on dark ground. The page's style sheet colours text and gr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import cycle
 from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from gbopt.model.evaluation import Evaluation
-from gbopt.report.sections import label
 from gbopt.report.series import Rows, shifted_A
 
 BLUE, ORANGE, GREEN, PURPLE, SKY, RED = (
@@ -30,9 +28,11 @@ _COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
 GREY = "#8a8f98"
 _SHADE = "rgba(138,143,152,0.18)"
 _SYMBOL = {"100": "circle", "110": "diamond"}
-# Of the other planes, over again where there are more.
+# Every one of so few evaluations has its number on the axis.
+_FEW = 15
+# Of the other planes.
 _OTHER_SYMBOLS = ("square", "triangle-up", "cross", "star", "hexagon", "triangle-down")
-_BOUND_MARK = {"lower": "≥", "upper": "≤"}
+BOUND_MARK = {"lower": "≥", "upper": "≤"}
 
 
 def convergence(rows: Rows, axis: str) -> Any:
@@ -42,14 +42,19 @@ def convergence(rows: Rows, axis: str) -> Any:
         rows: from ``series.convergence``.
         axis: name of the objective with its unit.
     """
-    figure = go.Figure()
+    figure = make_subplots(rows=1, cols=1)
     done = [r for r in rows if r["log10_objective"] is not None]
     _shade_initial(figure, rows)
+    known = [r for r in rows if r["expected_best"] is not None]
+    if known:
+        x = [r["completion"] for r in known]
+        curves = with_errors(known, "expected_best", "expected_best_sd")
+        band(figure, (1, 1), x, curves, "best so far, as believed now", GREEN)
     figure.add_scatter(
         x=[r["completion"] for r in done],
         y=[r["lowest_so_far"] for r in done],
         mode="lines",
-        line={"shape": "hv", "color": GREY, "width": 2},
+        line={"shape": "hv", "color": GREY, "width": 1.5, "dash": "dot"},
         name="lowest value so far",
         hoverinfo="skip",
     )
@@ -63,7 +68,11 @@ def convergence(rows: Rows, axis: str) -> Any:
             x = [r["completion"] for r in chosen]
             figure.add_trace(_points(chosen, x, status, colour, symbol))
     _mark_failures(figure, rows, done)
-    figure.update_xaxes(title="evaluation, in order of completion", range=[0.4, len(rows) + 0.6])
+    figure.update_xaxes(
+        title="evaluation, in order of completion",
+        range=[0.4, len(rows) + 0.6],
+        dtick=1 if len(rows) <= _FEW else None,
+    )
     figure.update_yaxes(title=axis)
     return styled(figure)
 
@@ -104,31 +113,67 @@ def _mark_failures(figure: Any, rows: Rows, done: Rows) -> None:
 def misorientation(rows: Rows, axis: str) -> Any:
     """Objective against misorientation; symbols by mean plane, colours by width."""
     figure = go.Figure()
-    widths = sorted({r["width_layers"] for r in rows})
-    for index, width in enumerate(widths):
-        for plane, symbol in _symbols(rows).items():
-            chosen = [r for r in rows if (r["width_layers"], r["mean_plane"]) == (width, plane)]
-            if chosen:
-                colour = _COLOURS[index % len(_COLOURS)]
-                x = [r["misorientation_deg"] for r in chosen]
-                name = f"({plane}), {width} layers"
-                figure.add_trace(_points(chosen, x, name, colour, symbol))
+    symbols = _symbols(rows)
+    for index, width in enumerate(sorted({r["width_layers"] for r in rows})):
+        own = [r for r in rows if r["width_layers"] == width]
+        colour = _COLOURS[index % len(_COLOURS)]
+        x = [r["misorientation_deg"] for r in own]
+        trace = _points(own, x, f"{width} layers", colour, "circle")
+        trace.marker.symbol = [symbols[r["mean_plane"]] for r in own]
+        figure.add_trace(trace)
+    _explain_planes(figure, rows, symbols)
     figure.update_xaxes(title="misorientation / deg")
     figure.update_yaxes(title=axis)
     return styled(figure)
 
 
-def composition(rows: Rows, key: str, title: str, axis: str) -> Any:
-    """Objective against ``LER`` or ``OVC``, with both error bars."""
+def spread_out(rows: Rows, key: str, axis: str) -> Any:
+    """Objective against a variable of few values, points of one value beside each other.
+
+    Args:
+        rows: from ``series.landscape``.
+        key: ``width_layers`` or ``mean_plane``.
+        axis: name of the objective with its unit.
+    """
     figure = go.Figure()
-    for index, (plane, symbol) in enumerate(_symbols(rows).items()):
-        chosen = [r for r in rows if r["mean_plane"] == plane and r[key] is not None]
-        if chosen:
-            colour = _COLOURS[index % len(_COLOURS)]
-            x = [r[key] for r in chosen]
-            trace = _points(chosen, x, f"mean plane ({plane})", colour, symbol)
-            trace.error_x = bar([r[f"{key}_err"] for r in chosen])
-            figure.add_trace(trace)
+    values = sorted({r[key] for r in rows})
+    for index, value in enumerate(values):
+        own = sorted((r for r in rows if r[key] == value), key=lambda r: r["misorientation_deg"])
+        # From small angles on the left to large ones on the right.
+        x = [index + 0.7 * ((i + 0.5) / len(own) - 0.5) for i in range(len(own))]
+        figure.add_trace(_points(own, x, str(value), BLUE, "circle"))
+    texts = [f"({v})" if key == "mean_plane" else str(v) for v in values]
+    figure.update_xaxes(
+        tickvals=list(range(len(values))),
+        ticktext=texts,
+        title={"mean_plane": "mean plane", "width_layers": "width / layers"}[key],
+        range=[-0.5, len(values) - 0.5],
+    )
+    figure.update_yaxes(title=axis)
+    return styled(figure).update_layout(showlegend=False)
+
+
+def composition(rows: Rows, key: str, title: str, axis: str, line: Rows) -> Any:
+    """Objective against ``LER`` or ``OVC``, with both error bars and a regression on it alone.
+
+    Args:
+        rows: from ``series.landscape``.
+        key: the column.
+        title: its name.
+        axis: name of the objective with its unit.
+        line: from ``trends.trend``: points of the regression line, or none.
+    """
+    figure = make_subplots(rows=1, cols=1)
+    symbols = _symbols(rows)
+    own = [r for r in rows if r[key] is not None]
+    trace = _points(own, [r[key] for r in own], "evaluation", BLUE, "circle")
+    trace.error_x = bar([r[f"{key}_err"] for r in own])
+    trace.marker.symbol = [symbols[r["mean_plane"]] for r in own]
+    figure.add_trace(trace)
+    if line:
+        curves = [[r[k] for r in line] for k in ("log10_objective", "low", "high")]
+        band(figure, (1, 1), [r[key] for r in line], curves, "regression on it alone", RED)
+    _explain_planes(figure, rows, symbols)
     figure.update_xaxes(title=title)
     figure.update_yaxes(title=axis)
     return styled(figure)
@@ -137,7 +182,18 @@ def composition(rows: Rows, key: str, title: str, axis: str) -> Any:
 def _symbols(rows: Rows) -> dict[str, str]:
     """Symbol of each mean plane."""
     others = sorted({r["mean_plane"] for r in rows} - set(_SYMBOL))
-    return _SYMBOL | dict(zip(others, cycle(_OTHER_SYMBOLS), strict=False))
+    if len(others) > len(_OTHER_SYMBOLS):  # more than can be told apart: none is
+        return dict.fromkeys((*_SYMBOL, *others), "circle")
+    return _SYMBOL | dict(zip(others, _OTHER_SYMBOLS, strict=False))
+
+
+def _explain_planes(figure: Any, rows: Rows, symbols: dict[str, str]) -> None:
+    """Name the symbols of the planes in the legend, if they differ."""
+    planes = sorted({r["mean_plane"] for r in rows})
+    if len({symbols[plane] for plane in planes}) > 1:
+        for plane in planes:
+            marker = {"symbol": symbols[plane], "size": 10, "color": GREY}
+            figure.add_scatter(x=[None], y=[None], mode="markers", marker=marker, name=f"({plane})")
 
 
 def _points(rows: Rows, x: Sequence[float], name: str, colour: str, symbol: str) -> Any:
@@ -147,7 +203,7 @@ def _points(rows: Rows, x: Sequence[float], name: str, colour: str, symbol: str)
         y=[r["log10_objective"] for r in rows],
         error_y=bar([r["std_err"] for r in rows]),
         mode="markers+text",
-        text=[_BOUND_MARK.get(r["bound"], "") for r in rows],
+        text=[BOUND_MARK.get(r["bound"], "") for r in rows],
         textposition="top right",
         textfont={"size": 16, "color": colour},
         marker={
@@ -176,8 +232,8 @@ def profiles(rows: Rows, evaluation: Evaluation) -> Any:
         ("Li", "Li", GREEN),
         ("La+Zr", "LaZr", BLUE),
     ):
-        _band(figure, 1, x, rows, (f"{key}_per_A3", f"{key}_err"), name, colour)
-    _band(figure, 2, x, rows, ("D_z_cm2_s", "D_z_err"), "Li D_z", PURPLE)
+        band(figure, (1, 1), x, with_errors(rows, f"{key}_per_A3", f"{key}_err"), name, colour)
+    band(figure, (2, 1), x, with_errors(rows, "D_z_cm2_s", "D_z_err"), "Li D_z", PURPLE)
     _mark_boundaries(figure, evaluation)
     figure.update_yaxes(title="ions per Å<sup>3</sup>", rangemode="tozero", row=1)
     figure.update_yaxes(title="D<sub>z</sub> / cm<sup>2</sup> s<sup>-1</sup>", row=2)
@@ -186,22 +242,29 @@ def profiles(rows: Rows, evaluation: Evaluation) -> Any:
     return styled(figure, height=560)
 
 
-def _band(
+def band(
     figure: Any,
-    row: int,
-    x: list[float],
-    rows: Rows,
-    keys: tuple[str, str],
+    at: tuple[int, int],
+    x: Sequence[Any],
+    curves: Sequence[Sequence[float]],
     name: str,
     colour: str,
-    col: int = 1,
 ) -> None:
-    y, error = ([r[key] for r in rows] for key in keys)
-    upper = [a + b for a, b in zip(y, error, strict=True)]
-    lower = [a - b for a, b in zip(y, error, strict=True)]
+    """A line with the area between two others.
+
+    Args:
+        figure: with subplots.
+        at: row and column of the subplot, from 1.
+        x: where.
+        curves: the line, and what bounds the area from below and from above.
+        name: for the legend; empty: the line has no place there.
+        colour: of both.
+    """
+    middle, lower, upper = (list(curve) for curve in curves)
+    row, col = at
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     figure.add_scatter(
-        x=x + x[::-1],
+        x=[*x, *reversed(x)],
         y=upper + lower[::-1],
         mode="lines",
         fill="toself",
@@ -213,8 +276,45 @@ def _band(
         col=col,
     )
     figure.add_scatter(
-        x=x, y=y, mode="lines", line={"color": colour, "width": 2}, name=name, row=row, col=col
+        x=list(x),
+        y=middle,
+        mode="lines",
+        line={"color": colour, "width": 2},
+        name=name,
+        showlegend=bool(name),
+        row=row,
+        col=col,
     )
+
+
+def with_errors(rows: Rows, value: str, error: str) -> tuple[list[float], ...]:
+    """A column, and the same less and plus its error."""
+    y, e = ([r[key] for r in rows] for key in (value, error))
+    return y, *([a + sign * b for a, b in zip(y, e, strict=True)] for sign in (-1, 1))
+
+
+def electric(rows: Rows, evaluation: Evaluation) -> Any:
+    """Charge density, and the potential under a field, along the normal.
+
+    Args:
+        rows: from ``series.electric``.
+        evaluation: what they are of.
+    """
+    titles = {
+        "charge_density_e_per_A3": "charge / e Å<sup>-3</sup>",
+        "potential_per_field_A": "potential / field (Å)",
+    }
+    shown = list(dict.fromkeys(r["what"] for r in rows))
+    figure = make_subplots(rows=len(shown), cols=1, shared_xaxes=True, vertical_spacing=0.06)
+    for line, what in enumerate(shown, start=1):
+        own = [r for r in rows if r["what"] == what]
+        x = [r["distance_A"] for r in own]
+        colour = (BLUE, RED)[line - 1]
+        band(figure, (line, 1), x, with_errors(own, "value", "std_err"), "", colour)
+        figure.update_yaxes(title=titles[what], row=line)
+    _mark_boundaries(figure, evaluation)
+    figure.update_xaxes(title="distance from boundary 1 / Å", row=len(shown))
+    return styled(figure, height=100 + 230 * len(shown)).update_layout(showlegend=False)
 
 
 def _mark_boundaries(figure: Any, evaluation: Evaluation) -> None:
@@ -228,64 +328,6 @@ def _mark_boundaries(figure: Any, evaluation: Evaluation) -> None:
         figure.add_annotation(
             x=plane, y=1, yref="paper", yanchor="bottom", showarrow=False, text=str(index + 1)
         )
-
-
-def effects(rows: Rows) -> Any:
-    """Standardised coefficients of the regression with their 95 % intervals.
-
-    Args:
-        rows: from ``influence.Findings``, those with a coefficient.
-    """
-    figure = go.Figure()
-    for kind, colour, name in (("geometry", BLUE, "was set"), ("structure", RED, "came out")):
-        chosen = [r for r in rows if r["kind"] == kind]
-        if chosen:
-            figure.add_scatter(
-                x=[r["per_sd"] for r in chosen],
-                y=[label(r["column"]) for r in chosen],
-                error_x=bar([r["per_sd_high"] - r["per_sd"] for r in chosen]),
-                mode="markers",
-                marker={"size": 10, "color": colour},
-                name=name,
-                hovertemplate="%{y}: %{x:.3f} ± %{error_x.array:.3f}<extra></extra>",
-            )
-    figure.add_vline(x=0, line={"dash": "dash", "width": 1, "color": GREY})
-    figure.update_xaxes(title="decades per standard deviation")
-    figure.update_yaxes(autorange="reversed")
-    return styled(figure, height=160 + 40 * len(rows))
-
-
-def dependence(rows: Rows, axis: str) -> Any:
-    """Partial dependence on each variable, all on one scale; bands are one standard deviation.
-
-    Args:
-        rows: from ``influence.Findings.dependence_rows``.
-        axis: name of the objective with its unit.
-    """
-    names = list(dict.fromkeys(r["variable"] for r in rows))
-    lines = (len(names) + 1) // 2
-    figure = make_subplots(rows=lines, cols=2, shared_yaxes="all", vertical_spacing=0.3 / lines)
-    for index, name in enumerate(names):
-        row, col = index // 2 + 1, index % 2 + 1
-        own = [r for r in rows if r["variable"] == name]
-        x = [r["value"] for r in own]
-        if isinstance(x[0], str):
-            figure.add_scatter(
-                x=[f"({plane})" for plane in x],
-                y=[r["log10_objective"] for r in own],
-                error_y=bar([r["std_dev"] for r in own]),
-                mode="markers",
-                marker={"size": 10, "color": BLUE},
-                row=row,
-                col=col,
-            )
-        else:
-            _band(figure, row, x, own, ("log10_objective", "std_dev"), name, BLUE, col)
-        dtick = 1 if isinstance(x[0], int) else None
-        title = {"text": label(name), "font": {"size": 12}}  # side by side on a phone
-        figure.update_xaxes(title=title, dtick=dtick, row=row, col=col)
-        figure.update_yaxes(title=axis if col == 1 else None, row=row, col=col)
-    return styled(figure, height=60 + 280 * lines).update_layout(showlegend=False)
 
 
 def styled(figure: Any, height: int = 400) -> Any:

@@ -29,6 +29,7 @@ from gbopt.errors import AnalysisError
 from gbopt.model.evaluation import Evaluation
 from gbopt.model.observables import Estimate
 from gbopt.report.boundaries import finished
+from gbopt.report.search import own_posterior
 from gbopt.search.history import complete, own
 from gbopt.search.influence import (
     LEAST_POINTS,
@@ -188,7 +189,7 @@ def findings(view: CampaignView) -> Findings:
         evaluations,
         _effects(table, fit),
         fit,
-        geometry=influence(space, view.history),
+        geometry=influence(space, view.history, posterior=own_posterior(view)),
         structure=_joint(view, space, [name for name in STRUCTURE if name in table.names]),
         seeds=_seeds(table.groups, [o for _, o in resolved]),
         refused=refused,

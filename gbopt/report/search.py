@@ -4,32 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from gbopt.campaign.view import CampaignView
 from gbopt.errors import AnalysisError
 from gbopt.report.tables import Rows
 from gbopt.search.belief import LeadTrial
+from gbopt.search.calibration import Calibration, LeftOut, judged, left_out
+from gbopt.search.history import complete, own
 from gbopt.search.insight import (
-    Calibration,
     Compromise,
     Interaction,
-    LeftOut,
     Next,
+    Plane,
     Slice,
     Step,
     compromises,
     course,
     interactions,
-    judged,
-    left_out,
+    planes,
     slices,
     what_next,
 )
+from gbopt.search.posterior import Posterior
+from gbopt.search.space import Params, SearchSpace
 
 _GOALS = {"li_enrichment_ratio": 1, "o_vacancy_fraction": -1}
 """Shown beside the objective: more Li in the boundary, and fewer broken Zr-O bonds."""
 _SHOWN = 3
+# Pairs of variables whose planes are shown.
+_PAIRS = 4
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,10 @@ class Insights:
     """What ``calibration`` sums up."""
     slices: tuple[Slice, ...] = ()
     """What is believed along each variable, through the recommended boundary."""
+    planes: tuple[Plane, ...] = ()
+    """The same of pairs of variables, those that depend on each other most."""
+    points: tuple[Params, ...] = ()
+    """Where the complete evaluations were."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -71,6 +80,7 @@ class Insights:
             "calibration": self.calibration._asdict() if self.calibration else None,
             "left_out": [x._asdict() for x in self.left_out],
             "slices": [x._asdict() for x in self.slices],
+            "planes": [x._asdict() for x in self.planes],
             "interactions": [i._asdict() for i in self.interactions],
             "leads": [t._asdict() for t in self.leads],
             "compromises": [c._asdict() for c in self.compromises],
@@ -91,8 +101,8 @@ def insights(view: CampaignView, count: int) -> Insights:
     predicted: list[LeftOut] = []
     pairs: list[Interaction] = []
     try:
-        predicted = left_out(space, history, settings)
-        pairs = interactions(space, history, settings)
+        predicted = left_out(space, history, settings, belief)
+        pairs = interactions(space, history, settings, own_posterior(view))
     except AnalysisError:
         pass  # said by `model_notes`: a young campaign is no error
     return Insights(
@@ -109,7 +119,23 @@ def insights(view: CampaignView, count: int) -> Insights:
         else (),
         tuple(predicted),
         tuple(slices(space, belief, best.params)) if belief and best else (),
+        tuple(planes(space, belief, best.params, _pairs(space, pairs))) if belief and best else (),
+        tuple(o.params for o in own(complete(history))),
     )
+
+
+def own_posterior(view: CampaignView) -> Posterior | None:
+    """The surrogate of the campaign's own evaluations and of geometry alone, if it is at hand."""
+    settings = view.search
+    if view.belief is None or view.told or settings.leads or settings.surrogate != "gp":
+        return None
+    return view.belief.posterior
+
+
+def _pairs(space: SearchSpace, strongest: Sequence[Interaction]) -> list[tuple[str, str]]:
+    """The pairs of variables that depend on each other most, as far as that is known."""
+    known = [(i.one, i.other) for i in strongest]
+    return (known or list(combinations([d.name for d in space.free], 2)))[:_PAIRS]
 
 
 def upcoming(view: CampaignView, count: int) -> tuple[Next, ...]:
@@ -160,6 +186,27 @@ def slice_rows(found: Insights) -> Rows:
         for x in found.slices
         for value, mean, sd in zip(x.values, x.mean, x.std_dev, strict=True)
     ]
+
+
+def plane_rows(found: Insights) -> Rows:
+    """One row for each point of each plane."""
+    return [
+        {
+            "one": p.one,
+            "other": p.other,
+            "value_of_one": _short(x),
+            "value_of_other": _short(y),
+            "log10_objective": round(p.mean[j][i], 4),
+            "std_dev": round(p.std_dev[j][i], 4),
+        }
+        for p in found.planes
+        for j, y in enumerate(p.others)
+        for i, x in enumerate(p.ones)
+    ]
+
+
+def _short(value: Any) -> Any:
+    return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
 def interaction_rows(found: Insights) -> Rows:

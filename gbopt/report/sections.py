@@ -13,7 +13,7 @@ from gbopt.config import AdaptiveConfig, FieldConfig
 from gbopt.model.observables import QUANTITIES, format_with_error
 from gbopt.model.orientation import digits
 from gbopt.potentials.library import get_potential
-from gbopt.report.boundaries import boundaries, finished, recommended, scatter
+from gbopt.report.boundaries import boundaries, finished, recommended
 from gbopt.report.influence import STRUCTURE, Findings
 from gbopt.report.tables import Rows, number
 from gbopt.search.space import Dimension
@@ -221,57 +221,6 @@ def _column_notes(view: CampaignView, found: Findings) -> Iterator[str]:
             )
     if view.config.search.objective == "gb_resistivity":
         yield "The resistivity is over the nominal width, so the width of the slab is part of it."
-
-
-def flag_rows(view: CampaignView) -> Rows:
-    """How often each check came out how, with the message of the latest that did not pass."""
-    flags = [f for e in view.evaluations for f in e.flags]
-    rows: Rows = []
-    for name in dict.fromkeys(f.name for f in flags):
-        own = [f for f in flags if f.name == name]
-        counts = {level: sum(f.level == level for f in own) for level in ("ok", "warn", "fail")}
-        bad = [f.message for f in own if f.level != "ok"]
-        rows.append({"check": name, **counts, "message": bad[-1] if bad else ""})
-    return rows
-
-
-def health_notes(view: CampaignView) -> list[str]:
-    """What the reader should know beyond single checks."""
-    notes = []
-    spread = scatter(boundaries(view))
-    if spread is not None:
-        notes.append(
-            f"Replicates (same geometry, other seed) scatter with chi² per degree of freedom "
-            f"{spread[0]:.2g} ({spread[1]} in all); well above 1 means that the quoted errors "
-            "miss what differs between seeds."
-        )
-    edges = _on_edges(view)
-    if edges:
-        notes.append(
-            f"The recommended boundary has the {' and the '.join(edges)} of the space: a better "
-            "one may lie beyond it."
-        )
-    return notes
-
-
-def _on_edges(view: CampaignView) -> list[str]:
-    best = recommended(view)
-    if best is None:
-        return []
-    spec, points = best.evaluations[0].spec, list(GBSpace(view.config).geometries)
-    coordinates: dict[str, tuple[float, list[float]]] = {
-        "misorientation": (
-            round(abs(spec.misorientation_deg), 4),
-            [boundary.misorientation_deg for boundary in points],
-        ),
-        "width": (spec.width_layers, [boundary.width_layers for boundary in points]),
-    }
-    return [
-        f"{word} {name}"
-        for name, (value, values) in coordinates.items()
-        for word, edge in (("least", min(values)), ("largest", max(values)))
-        if value == edge and min(values) < max(values)
-    ]
 
 
 def bulk_rows(view: CampaignView) -> Rows:

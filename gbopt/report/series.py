@@ -8,26 +8,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gbopt.campaign.view import CampaignView
 from gbopt.model.evaluation import Evaluation
 from gbopt.report.boundaries import finished, recommended
+from gbopt.search.insight import course
 from gbopt.store.rundir import RunFolder
 
 Rows = list[dict[str, Any]]
+
+OBSERVABLES = {"LER": "li_enrichment_ratio", "OVC": "o_vacancy_fraction"}
+"""What is shown beside the objective, by its short name."""
 
 
 def convergence(view: CampaignView) -> Rows:
     """Every evaluation in order of completion, with the lowest value so far.
 
-    As in the search, a lower bound does not show that a boundary is low.
+    As in the search, a lower bound does not show that a boundary is low. ``expected_best`` is
+    what the model believes now of the best boundary that had been evaluated by then.
     """
     rows: Rows = []
     lowest: float | None = None
+    believed = {s.number: s for s in course(view.history, view.search, view.belief)}
     for o in view.history:
         if o.claims_low:
             lowest = o.y if lowest is None else min(lowest, o.y)
-        evaluation = view.trial(o.number)
+        evaluation, step = view.trial(o.number), believed.get(o.number)
         rows.append(
             {
                 "completion": len(rows) + 1,
@@ -39,6 +46,8 @@ def convergence(view: CampaignView) -> Rows:
                 "std_err": o.std_err,
                 "bound": o.bound,
                 "lowest_so_far": lowest,
+                "expected_best": step.best if step and view.belief else None,
+                "expected_best_sd": step.best_sd if step and view.belief else None,
             }
         )
     return rows
@@ -62,7 +71,7 @@ def _landscape_row(evaluation: Evaluation) -> dict[str, Any]:
         "std_err": objective.std_err if objective else None,
         "bound": objective.bound if objective else None,
     }
-    for short, name in (("LER", "li_enrichment_ratio"), ("OVC", "o_vacancy_fraction")):
+    for short, name in OBSERVABLES.items():
         estimate = evaluation.observables.get(name)
         row[short] = estimate.value if estimate else None
         row[f"{short}_err"] = estimate.std_err if estimate else None
@@ -81,15 +90,9 @@ def profiles(view: CampaignView, evaluation: Evaluation) -> Rows:
 
     Both boundaries then lie inside the figure, and none at its edge.
     """
-    folder = RunFolder(view.path).trial_folder(evaluation.trial, evaluation.spec.key)
-    # The name alone: a record that came by mail must not point elsewhere.
-    file = folder / Path(evaluation.artifacts["profiles"]).name
-    conditions = evaluation.conditions
-    if conditions is None or not file.exists():
+    column = _columns(view, evaluation, "profiles")
+    if not column:
         return []
-    with file.open(encoding="utf-8", newline="") as handle:
-        records = list(csv.DictReader(handle))
-    column = {name: np.array([float(r[name]) for r in records]) for name in records[0]}
     shifted = np.array([shifted_A(z, evaluation) for z in column["z_A"]])
     columns = {
         "distance_A": shifted,
@@ -107,6 +110,46 @@ def profiles(view: CampaignView, evaluation: Evaluation) -> Rows:
         {name: float(f"{values[i]:.6g}") for name, values in columns.items()}
         for i in np.argsort(shifted)
     ]
+
+
+def electric(view: CampaignView, evaluation: Evaluation) -> Rows:
+    """Charge density along the normal, and the potential under a field where one was applied.
+
+    From a quarter cell below boundary 1. The two have grids of their own: a row has one of them.
+    """
+    found: Rows = []
+    for name, value, error in (
+        ("charge", "charge_density_e_per_A3", "charge_density_err"),
+        ("potential", "potential_per_field_A", "err_A"),
+    ):
+        column = _columns(view, evaluation, name)
+        if column:
+            z = [shifted_A(z, evaluation) for z in column["z_A"]]
+            rows = zip(z, column[value].tolist(), column[error].tolist(), strict=True)
+            found += [
+                {
+                    "what": value,
+                    "distance_A": round(at, 3),
+                    "value": float(f"{y:.5g}"),
+                    "std_err": float(f"{e:.3g}"),
+                }
+                for at, y, e in sorted(rows)
+            ]
+    return found
+
+
+def _columns(
+    view: CampaignView, evaluation: Evaluation, name: str
+) -> dict[str, NDArray[np.float64]]:
+    """A table of a trial, by column; nothing where it is not there."""
+    folder = RunFolder(view.path).trial_folder(evaluation.trial, evaluation.spec.key)
+    # The name alone: a record that came by mail must not point elsewhere.
+    file = folder / Path(evaluation.artifacts.get(name, f"{name}.csv")).name
+    if evaluation.conditions is None or not file.exists():
+        return {}
+    with file.open(encoding="utf-8", newline="") as handle:
+        records = list(csv.DictReader(handle))
+    return {name: np.array([float(r[name]) for r in records]) for name in records[0]}
 
 
 def shifted_A(z_A: float, evaluation: Evaluation) -> float:

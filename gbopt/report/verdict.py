@@ -38,6 +38,42 @@ def verdict(view: CampaignView) -> str:
     return " ".join(sentences)
 
 
+def headline(view: CampaignView) -> str:
+    """The same in one sentence: what was found, how surely, and against what."""
+    best, group = view.recommendation, recommended(view)
+    if best is None or group is None:
+        return verdict(view)
+    quantity = QUANTITIES[view.config.search.objective]
+    low, middle, high = (10 ** (best.mean + k * best.std_dev) for k in (-1, 0, 1))
+    so_far = "" if view.stop_reason else " so far"
+    return (
+        f"{group.label} resists Li least{so_far}: {quantity.label} {middle:.3g} {quantity.unit} "
+        f"({low:.3g} to {high:.3g}, one standard error) at {view.config.md.temperature_K:g} K, "
+        f"{_against(view, best, group)}."
+    )
+
+
+def _against(view: CampaignView, best: Recommendation, group: Boundary) -> str:
+    """What the best is compared with: the reference of a confirmation, the others, the crystal."""
+    found = (view.confirmation or {}).get("improvement")
+    if found:
+        return (
+            f"{found['factor']:.3g} times less than the reference {found['reference']} "
+            f"({found['low']:.3g} to {found['high']:.3g}, 95 % interval, fresh seeds)"
+        )
+    others = [b for b in boundaries(view) if b != group]
+    if others:
+        alike = sum(not _worse(best, b) for b in others)
+        rest = _count(len(others), "other boundary", "other boundaries")
+        median = sorted(others, key=lambda b: b.objective.value)[(len(others) - 1) // 2]
+        if _worse(best, median):
+            told = f", and not distinguishable from {alike} of them" if alike else ""
+            return f"{_factor(best, median)} below the median of the {rest}{told}"
+        return f"not distinguishable from {alike} of the {rest}"
+    factor = group.mean("blocking_factor")
+    return f"{factor} times that of bulk crystal" if factor else "with nothing to compare it with"
+
+
 def _nothing(view: CampaignView) -> str:
     failed = len(view.evaluations)
     if failed:

@@ -24,9 +24,13 @@ Array = NDArray[np.float64]
 
 LEAST_POINTS = 8
 """With fewer different points a model of several variables is guesswork."""
+HELD_FROM = 100
+"""With so many different points their hyperparameters hold for nine tenths of them as well."""
 _GRID = 25
 # Fits of the surrogate behind the importances; with no more points than that, each is left out.
 _FOLDS = 10
+# Other evaluations that a variable is taken from.
+_SWAPS = 60
 
 
 class PartialDependence(NamedTuple):
@@ -67,7 +71,11 @@ class Influence:
 
 
 def influence(
-    space: SearchSpace, history: Sequence[Observation], *, points: SearchSpace | None = None
+    space: SearchSpace,
+    history: Sequence[Observation],
+    *,
+    points: SearchSpace | None = None,
+    posterior: Posterior | None = None,
 ) -> Influence:
     """Fit the search's own surrogate to the complete evaluations, and ask it.
 
@@ -80,16 +88,19 @@ def influence(
     Permutation importance of training points flatters a Gaussian process, which passes through
     them. Here every point is predicted by a model fitted anew without it and its replicates (and,
     with more than ten points, without a tenth of the others), once as it is and once with a
-    variable taken from each of the remaining evaluations in turn: the mean over all swaps, which
-    needs no random numbers (Fisher, Rudin and Dominici, J. Mach. Learn. Res. 20 (2019) 177).
-    Keeping the hyperparameters of all data would be quicker, and claims skill on pure noise. Of
-    variables that go together each takes part of the other's share.
+    variable taken from each of the remaining evaluations in turn (from 60 of them, if there are
+    more): the mean over these swaps, which needs no random numbers (Fisher, Rudin and Dominici,
+    J. Mach. Learn. Res. 20 (2019) 177).
+    Keeping the hyperparameters of all data would be quicker, and claims skill on pure noise where
+    points are few: it is done from ``HELD_FROM`` points on. Of variables that go together each
+    takes part of the other's share.
 
     Args:
         space: the space, with at least one free dimension.
         history: evaluations of any state.
         points: the space whose points are left out together, where ``space`` has variables that
             differ between replicates; by default ``space``.
+        posterior: what ``fit_posterior`` makes of this search's own, where it is at hand.
 
     Raises:
         AnalysisError: complete evaluations of fewer than ``LEAST_POINTS`` different points.
@@ -102,9 +113,10 @@ def influence(
             f"guesswork: {LEAST_POINTS} are needed",
             hint="evaluate more boundaries",
         )
-    posterior = fit_posterior(space, done)
+    posterior = posterior or fit_posterior(space, done)
     partial = tuple(_partial(posterior, done, i) for i in range(len(space.free)))
-    return Influence(partial, *_importance(space, done, point))
+    theta = posterior.theta if point.max() + 1 >= HELD_FROM else None
+    return Influence(partial, *_importance(space, done, point, theta))
 
 
 def _points(space: SearchSpace, done: Sequence[Observation]) -> NDArray[np.intp]:
@@ -149,32 +161,49 @@ def _averaged(model: Any, X: Array) -> tuple[float, float]:
 
 
 def _importance(
-    space: SearchSpace, done: Sequence[Observation], point: NDArray[np.intp]
+    space: SearchSpace,
+    done: Sequence[Observation],
+    point: NDArray[np.intp],
+    theta: tuple[float, ...] | None,
 ) -> tuple[tuple[Importance, ...], float]:
     """Importance of each variable, and the skill of the model."""
     errors = []
     for fold in range(min(_FOLDS, int(point.max()) + 1)):
         away = (point >= 0) & (point % _FOLDS == fold)
-        posterior = fit_posterior(space, rest := [done[i] for i in np.flatnonzero(~away).tolist()])
+        rest = [done[i] for i in np.flatnonzero(~away).tolist()]
+        posterior = fit_posterior(space, rest, theta=theta)
+        plain = float(np.mean([o.y for o in rest if o.bound is None]))
+        others = _thinned(posterior.coordinates([o.params for o in rest]))
         for p in np.unique(point[away]):
             asked = [done[i] for i in np.flatnonzero(point == p).tolist() if done[i].bound is None]
-            errors.append(sum(_squared_errors(posterior, rest, o) for o in asked))
+            errors.append(sum(_squared_errors(posterior, others, plain, o) for o in asked))
     return _shares(space, np.array(errors))
 
 
-def _squared_errors(posterior: Posterior, rest: Sequence[Observation], asked: Observation) -> Array:
+def _thinned(rows: Array) -> Array:
+    """At most ``_SWAPS`` of the rows, evenly apart."""
+    kept = np.linspace(0, len(rows) - 1, min(_SWAPS, len(rows))).round().astype(int)
+    return np.asarray(rows[kept])
+
+
+def _squared_errors(posterior: Posterior, others: Array, plain: float, asked: Observation) -> Array:
     """Squared errors at an evaluation that the model has not seen.
 
+    Args:
+        posterior: the model.
+        others: (m, columns) coordinates of evaluations that it has seen.
+        plain: mean of the values that it has seen.
+        asked: the evaluation.
+
     Returns:
-        (2 + variables,) of the plain mean of the rest, of the model, and of the model with each
-        variable taken from the rest, averaged over the rest.
+        (2 + variables,) of the plain mean, of the model, and of the model with each variable
+        taken from the others, averaged over them.
     """
     model = posterior.model
-    x, others = (posterior.coordinates([o.params for o in group]) for group in ([asked], rest))
+    x = posterior.coordinates([asked.params])
     groups = np.asarray(model.groups)
     swapped = [np.where(groups == j, others, x) for j in range(groups.max() + 1)]
     predicted = posterior.centre + posterior.spread * model.predict(np.vstack([x, *swapped]))
-    plain = np.mean([o.y for o in rest if o.bound is None])
     squares = (asked.y - np.append(plain, predicted)) ** 2
     return np.append(squares[:2], squares[2:].reshape(len(swapped), -1).mean(axis=1))
 

@@ -1,11 +1,11 @@
-"""What a search has shown, as data: its course, its model's honesty, what goes together, what next.
+"""What a search has shown, as data: its course, what its model says, what next.
 
-Partial dependences and importances are in ``gbopt.search.influence``.
+Partial dependences and importances are in ``gbopt.search.influence``, how far the model is to be
+trusted in ``gbopt.search.calibration``.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
@@ -17,17 +17,17 @@ from gbopt.errors import AnalysisError
 from gbopt.provenance import derive_seed
 from gbopt.search.belief import LIKELY, Belief, as_objective, believe
 from gbopt.search.history import Observation, complete, own
-from gbopt.search.posterior import LEAST_COMPLETE, fit_posterior
+from gbopt.search.posterior import LEAST_COMPLETE, Posterior, fit_posterior
 from gbopt.search.propose import expected_gain, known_points, rank
 from gbopt.search.settings import SearchSettings
-from gbopt.search.space import Params, Scalar, SearchSpace
+from gbopt.search.space import Dimension, Params, Scalar, SearchSpace
 from gbopt.search.stopping import improvements
 
 Array = NDArray[np.float64]
 
-_FOLDS = 10
 _LEAST_POINTS = 8
 _ALONG = 41
+_ACROSS = 17
 
 
 class Step(NamedTuple):
@@ -45,32 +45,6 @@ class Step(NamedTuple):
     """Whether it was a significant improvement (``evaluations_since_improvement``)."""
 
 
-class Calibration(NamedTuple):
-    """How well values are predicted by models that have not seen their points."""
-
-    values: int
-    rms_z: float
-    """Root mean square of (value - prediction) / its standard deviation; 1 is honest."""
-    within_68: float
-    """Share of the values in the 68 % interval of their prediction."""
-    within_95: float
-    skill: float
-    """1 less the mean squared error over that of predicting the mean of the others."""
-
-
-class LeftOut(NamedTuple):
-    """A value and what a model says of it that has not seen its point."""
-
-    number: int
-    value: float
-    std_err: float
-    predicted: float
-    std_dev: float
-    """Of the difference: of the prediction, the value's error and what errors do not explain."""
-    plain: float
-    """The mean of the values that the model has seen."""
-
-
 class Slice(NamedTuple):
     """What is believed along one variable, the others held."""
 
@@ -78,6 +52,18 @@ class Slice(NamedTuple):
     values: tuple[Scalar, ...]
     mean: tuple[float, ...]
     std_dev: tuple[float, ...]
+
+
+class Plane(NamedTuple):
+    """What is believed of two variables together, the others held."""
+
+    one: str
+    other: str
+    ones: tuple[Scalar, ...]
+    others: tuple[Scalar, ...]
+    mean: tuple[tuple[float, ...], ...]
+    """A row for each of ``others``, a column for each of ``ones``."""
+    std_dev: tuple[tuple[float, ...], ...]
 
 
 class Interaction(NamedTuple):
@@ -128,16 +114,12 @@ def course(
     ended = [o for o in own(history) if o.state != "running"]
     ended.sort(key=lambda o: o.number if o.completion is None else o.completion)
     improved = improvements(history, settings, belief)
+    believed = _believed([o for o in ended if o.claims_low], belief)
     steps: list[Step] = []
     best: tuple[bool, float, float] | None = None
     for o in ended:
         if o.claims_low:
-            found = (False, o.y, o.error)
-            if belief is not None:
-                mean, sd = belief.predict([o.params])
-                outside = bool(belief.allowed([o.params])[0] < LIKELY)
-                found = (outside, float(mean[0]), float(sd[0]))
-            best = min(best or found, found)
+            best = min(best or believed[o.number], believed[o.number])
         _, low, sd_low = best or (None, None, None)
         done = o.state == "complete"
         steps.append(
@@ -155,60 +137,17 @@ def course(
     return steps
 
 
-def left_out(
-    space: SearchSpace, history: Sequence[Observation], settings: SearchSettings | None = None
-) -> list[LeftOut]:
-    """Predict every value by a model fitted anew without its point.
-
-    With more than ten points a tenth of them is left out at once. Bounds are learnt from, and not
-    predicted.
-
-    Raises:
-        AnalysisError: complete evaluations of fewer than eight different points.
-    """
-    settings = settings or SearchSettings()
-    done = [o for o in own(complete(history)) if o.bound is None]
-    order: dict[object, int] = {}
-    point = np.array([order.setdefault(space.key(o.params), len(order)) for o in done])
-    if len(order) < _LEAST_POINTS or not space.free:
-        raise AnalysisError(
-            f"{len(order)} different points are too few to judge a model by",
-            hint=f"{_LEAST_POINTS} are needed",
-        )
-    found = []
-    for fold in range(min(_FOLDS, len(order))):
-        away = {done[i].number for i in np.flatnonzero(point % _FOLDS == fold).tolist()}
-        rest = [o for o in complete(history) if o.number not in away]
-        asked = [o for o in done if o.number in away]
-        posterior = believe(space, rest, settings).posterior
-        mean, sd = posterior.predict([o.params for o in asked])
-        unexplained = getattr(posterior.model, "noise_", 0.0) * posterior.spread**2
-        plain = float(np.mean([o.y for o in rest if o.bound is None and not o.source]))
-        for o, m, s in zip(asked, mean, sd, strict=True):
-            off = math.sqrt(s**2 + o.error**2 + unexplained + 1e-300)
-            found.append(LeftOut(o.number, o.y, o.error, float(m), off, plain))
-    return found
-
-
-def calibration(
-    space: SearchSpace, history: Sequence[Observation], settings: SearchSettings | None = None
-) -> Calibration:
-    """Say how well values are predicted: see ``left_out``, which raises the same."""
-    return judged(left_out(space, history, settings))
-
-
-def judged(found: Sequence[LeftOut]) -> Calibration:
-    """Sum up predictions of values that were left out."""
-    squares = sum((x.value - x.predicted) ** 2 for x in found)
-    plain = sum((x.value - x.plain) ** 2 for x in found)
-    far = np.abs([(x.value - x.predicted) / x.std_dev for x in found])
-    return Calibration(
-        len(found),
-        float(np.sqrt(np.mean(far**2))),
-        float(np.mean(far < 1.0)),
-        float(np.mean(far < 1.96)),
-        1.0 - squares / plain if plain else 0.0,
-    )
+def _believed(
+    shown: Sequence[Observation], belief: Belief | None
+) -> dict[int, tuple[bool, float, float]]:
+    """By number: whether a point is outside the limits, its mean and standard deviation."""
+    if belief is None or not shown:
+        return {o.number: (False, o.y, o.error) for o in shown}
+    points = [o.params for o in shown]
+    mean, sd = belief.predict(points)
+    outside = belief.allowed(points) < LIKELY
+    found = zip(outside.tolist(), mean.tolist(), sd.tolist(), strict=True)
+    return dict(zip((o.number for o in shown), found, strict=True))
 
 
 def slices(space: SearchSpace, belief: Belief, through: Params) -> list[Slice]:
@@ -218,23 +157,59 @@ def slices(space: SearchSpace, belief: Belief, through: Params) -> list[Slice]:
     """
     found = []
     for d in space.free:
-        if d.kind == "real":
-            values: list[Scalar] = np.linspace(d.low, d.high, _ALONG).tolist()
-        else:
-            values = list(d.choices) or list(range(int(d.low), int(d.high) + 1))
+        values = _grid(d, _ALONG)
         mean, sd = belief.predict([{**through, d.name: value} for value in values])
         found.append(Slice(d.name, tuple(values), tuple(mean.tolist()), tuple(sd.tolist())))
     return found
 
 
+def _grid(dimension: Dimension, count: int) -> list[Scalar]:
+    """All choices or whole numbers of a variable, or so many values of its range."""
+    if dimension.kind == "real":
+        values: list[Scalar] = np.linspace(dimension.low, dimension.high, count).tolist()
+        return values
+    return list(dimension.choices) or list(range(int(dimension.low), int(dimension.high) + 1))
+
+
+def planes(
+    space: SearchSpace, belief: Belief, through: Params, pairs: Sequence[tuple[str, str]]
+) -> list[Plane]:
+    """Return what is believed of pairs of variables that are searched, through one point.
+
+    Args:
+        space: the space; where it is listed not every point of a plane is a candidate.
+        belief: what is believed.
+        through: the point; its other variables are held.
+        pairs: names of the variables.
+    """
+    dimensions = {d.name: d for d in space.free}
+    found = []
+    for one, other in pairs:
+        ones, others = (_grid(dimensions[name], _ACROSS) for name in (one, other))
+        mean, sd = belief.predict([{**through, one: x, other: y} for y in others for x in ones])
+        shape = len(others), len(ones)
+        rows = (tuple(map(tuple, v.reshape(shape).tolist())) for v in (mean, sd))
+        found.append(Plane(one, other, tuple(ones), tuple(others), *rows))
+    return found
+
+
 def interactions(
-    space: SearchSpace, history: Sequence[Observation], settings: SearchSettings | None = None
+    space: SearchSpace,
+    history: Sequence[Observation],
+    settings: SearchSettings | None = None,
+    posterior: Posterior | None = None,
 ) -> list[Interaction]:
     """Return the H statistic squared of each pair of variables, the largest first.
 
     From the surrogate's mean at the evaluated points (Friedman and Popescu, Ann. Appl. Stat. 2
     (2008) 916, eq. 44). It describes the model, which in a search knows poor regions badly: see
     ``calibration`` before believing it.
+
+    Args:
+        space: the space.
+        history: evaluations of any state.
+        settings: as of the search.
+        posterior: what ``fit_posterior`` makes of this search's own, where it is at hand.
 
     Raises:
         AnalysisError: complete evaluations of fewer than eight different points.
@@ -247,7 +222,7 @@ def interactions(
             f"{len(points)} different points are too few to tell variables apart",
             hint=f"{_LEAST_POINTS} are needed",
         )
-    posterior = fit_posterior(space, done, surrogate=settings.surrogate)
+    posterior = posterior or fit_posterior(space, done, surrogate=settings.surrogate)
     at = posterior.coordinates(points)
     groups = np.asarray(posterior.layout.dimensions()[1])
 

@@ -153,6 +153,11 @@ class Posterior:
         return self.optimizer.models[-1]
 
     @property
+    def theta(self) -> tuple[float, ...] | None:
+        """Its hyperparameters; None of a forest, which has none."""
+        return getattr(self.model, "fitted_theta", None)
+
+    @property
     def leads(self) -> tuple[str, ...]:
         """Observables that the surrogate takes as inputs."""
         return tuple(lead.name for lead in self.layout.leads)
@@ -201,7 +206,7 @@ class Posterior:
             alpha,
             self.surrogate,
             errors_known=_errors_known(self.told),
-            theta=getattr(self.model, "fitted_theta", None),  # a forest is grown anew
+            theta=self.theta,  # a forest is grown anew
         )
         return replace(self, optimizer=optimizer)
 
@@ -221,6 +226,7 @@ def fit_posterior(
     *,
     surrogate: Surrogate = "gp",
     leads: tuple[Lead, ...] = (),
+    theta: tuple[float, ...] | None = None,
 ) -> Posterior:
     """Tell a new `skopt.Optimizer` all complete evaluations at once.
 
@@ -233,6 +239,8 @@ def fit_posterior(
         history: evaluations, at least `LEAST_COMPLETE` of them complete.
         surrogate: the kind of model.
         leads: observables that are inputs beside the variables.
+        theta: hyperparameters to keep, as ``Posterior.theta`` of a fit with the same sources and
+            leads; None: they are fitted.
     """
     done = complete(history)
     scale = _Scale.of(done)
@@ -243,10 +251,11 @@ def fit_posterior(
     resolved = [o for o in done if o.bound is None]
     known = _errors_known(done)
     if len(resolved) >= LEAST_COMPLETE:
-        _resolve(layout, x, y, alpha, [o.bound for o in done], surrogate, errors_known=known)
+        bounds = [o.bound for o in done]
+        _resolve(layout, x, y, alpha, bounds, surrogate, errors_known=known, theta=theta)
     else:  # nothing to hold the bounds against: values that are known to a spread
         alpha = [a if o.bound is None else a + 1.0 for a, o in zip(alpha, done, strict=True)]
-    optimizer = _tell(layout, x, y, alpha, surrogate, errors_known=known)
+    optimizer = _tell(layout, x, y, alpha, surrogate, errors_known=known, theta=theta)
     own = [a for a, o in zip(alpha, done, strict=True) if not o.source and o.bound is None]
     unexplained = getattr(optimizer.models[-1], "noise_", 0.0)
     error2 = float(np.median(own or alpha))
@@ -275,6 +284,7 @@ def _resolve(
     surrogate: Surrogate,
     *,
     errors_known: bool,
+    theta: tuple[float, ...] | None,
 ) -> None:
     """Replace bounds, in place, by the values that say the same to the model."""
     if all(bound is None for bound in bounds):
@@ -287,6 +297,7 @@ def _resolve(
         [alpha[i] for i in resolved],
         surrogate,
         errors_known=errors_known,
+        theta=theta,
     )
     for i, bound in enumerate(bounds):
         if bound is not None:

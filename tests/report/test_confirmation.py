@@ -57,6 +57,27 @@ def test_the_bulk_reference_counts_once_at_each_temperature():
     assert bulk.fit.Ea_eV.std_err == pytest.approx(0.05 * 2**0.5 / step, rel=0.02)
 
 
+def test_the_record_holds_what_is_drawn():
+    runs = results((1.0, 1.02, 0.98), (1.3, 1.34, 1.32))
+    hotter = [(r._replace(temperature_K=1200.0), e) for r, e in runs]
+    found = summarise(config(), runs + hotter)
+    rows = [
+        row
+        for row in found.as_dict()["arrhenius"]
+        if (row["boundary"], row["unit"]) == ("best", "S/cm")
+    ]
+    measured = [row for row in rows if row["what"] == "measured"]
+    assert [row["T_K"] for row in measured] == [1100.0, 1200.0]
+    assert measured[0]["value"] == pytest.approx(0.1, rel=0.02)
+    line = [row for row in rows if row["what"] == "fit"]
+    assert (line[0]["T_K"], line[-1]["T_K"]) == (pytest.approx(1200), pytest.approx(300))
+    assert line[0]["value"] == pytest.approx(measured[1]["value"])
+    assert line[-1]["low"] < line[-1]["value"] < line[-1]["high"]
+    shown = found.as_dict()["shown"]
+    assert shown["best"].endswith("-1100K-0")
+    assert found.as_dict()["improvement"]["factor"] == pytest.approx(10**0.32, rel=0.01)
+
+
 @pytest.mark.parametrize(("bound", "expected"), [("lower", "upper"), (None, None)])
 def test_the_bound_of_a_conductance_is_that_of_the_resistance_upside_down(bound, expected):
     one = Estimate(value=2e-6, std_err=2e-7, unit="ohm cm2", n_eff=5, method="", bound=bound)

@@ -12,7 +12,9 @@ from gbopt.report.html import write_report
 
 from .factory import failed, mixed, view, write_profiles
 
-FIGURES = {"convergence", "geometry", "LER", "OVC", "slices", "profiles"}
+FIGURES = {
+    "convergence", "geometry", "width", "plane", "LER", "OVC", "slices", "pairs", "profiles",
+}  # fmt: skip
 
 
 class Page(HTMLParser):

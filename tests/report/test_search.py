@@ -35,13 +35,13 @@ def test_what_is_next_and_how_it_got_here():
 def test_figures_of_what_was_learnt():
     trials = [finished(i, 0.4 + 0.1 * math.sin(i), plane=i % len(PLANES)) for i in range(7)]
     young = {c.key: c for c in insight_charts(insights(view(*trials), 2), "y")}
-    assert set(young) == {"slices"}
+    assert set(young) == {"slices", "pairs"}
     assert {r["variable"] for r in young["slices"].rows} >= {"misorientation_deg", "width_layers"}
     wide = [with_width(t, w) for w in (2, 3) for t in trials[: len(PLANES)]]
     roomy = {"crystal_A": 14.0, "max_ions": 6000, "width_layers": (2, 3)}
     found = insights(view(*wide, geometry=roomy), 2)
     old = {c.key: c for c in insight_charts(found, "y")}
-    assert set(old) == {"slices", "calibration", "interactions"}
+    assert set(old) == {"slices", "pairs", "calibration", "interactions"}
     rows = calibration_rows(found)
     assert len(rows) == found.calibration.values == len(wide)
     assert old["calibration"].csv.startswith("trial,log10_objective,std_err,predicted,std_dev\n")

@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from gbopt.model.observables import QUANTITIES
-from gbopt.report import sections, series, tables
+from gbopt.report import health, sections, series, tables
 from gbopt.report.boundaries import boundaries, pooled, scatter
+from gbopt.report.search import insights
 
 from . import factory
 from .factory import estimate, failed, finished, mixed, view
@@ -30,7 +31,7 @@ def test_every_row_of_a_list_has_the_same_keys(campaign):
             tables.failure_rows,
             sections.settings_rows,
             sections.best_rows,
-            sections.flag_rows,
+            health.flag_rows,
             sections.bulk_rows,
             sections.provenance_rows,
             series.convergence,
@@ -114,12 +115,36 @@ def test_ranking_marks_the_recommended_and_puts_lower_bounds_last():
 
 
 def test_health_names_edges_and_scatter():
-    notes = " ".join(sections.health_notes(mixed()))
-    assert "largest misorientation and the largest width" in notes
-    assert "chi²" in notes
-    assert sections.health_notes(view()) == []
-    hops = next(r for r in sections.flag_rows(mixed()) if r["check"] == "core_hops")
+    items = {item.name: item for item in health.card(mixed(), insights(mixed(), 1))}
+    assert "largest misorientation and the largest width" in items["Best inside the space"].found
+    assert "chi² per degree of freedom 0.32 (1 in all)" in items["Seeds agree"].found
+    assert {name: item.level for name, item in items.items()} == {
+        "Checks of the best boundary": "fine",
+        "Equilibrated": "look",
+        "Seeds agree": "fine",
+        "Best inside the space": "look",
+        "Model honest": "unknown",
+        "Evaluations succeed": "fine",
+    }
+    bare = health.card(view(), insights(view(), 1))
+    assert {item.level for item in bare} == {"unknown"}
+    hops = next(r for r in health.flag_rows(mixed()) if r["check"] == "core_hops")
     assert (hops["ok"], hops["fail"], hops["message"]) == (5, 1, "about core_hops")
+
+
+def test_health_is_not_good_where_it_is_not():
+    flags = {"core_hops": "fail", "equilibrated": "warn"}
+    bad = view(
+        finished(0, 0.4, 0.02, flags=flags),
+        finished(1, 0.6, 0.02, flags=flags),
+        finished(2, 0.5, 0.02, flags=flags),
+        failed(3, plane=1),
+    )
+    levels = {item.name: item.level for item in health.card(bad, insights(bad, 1))}
+    assert levels["Checks of the best boundary"] == "distrust"
+    assert levels["Equilibrated"] == "look"
+    assert levels["Seeds agree"] == "distrust"
+    assert levels["Evaluations succeed"] == "look"
 
 
 def test_provenance_shows_a_change_of_versions():

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from gbopt.report.tables import verdict
+import json
+
+from gbopt.report.verdict import headline, verdict
 
 from .factory import failed, finished, mixed, view
 
@@ -66,6 +68,24 @@ def test_an_unresolved_best_is_said_to_be_a_bound():
 def test_the_other_objective():
     text = verdict(view(finished(0, -6.6), search={"objective": "area_specific_resistance"}))
     assert "expected area-specific resistance is 2.51e-07 ohm cm2" in text
+
+
+def test_the_headline_is_one_sentence_with_its_error_and_what_it_is_against(tmp_path):
+    others = [finished(i, 0.6 + 0.2 * i, plane=i) for i in (1, 2, 3)]
+    said = headline(view(finished(0, 0.2), *others))
+    assert said.count(". ") == 0
+    assert "resists Li least so far: GB resistivity 1.58 ohm cm (1.41 to 1.78," in said
+    assert "one standard error) at 1100 K, a factor of " in said
+    assert "below the median of the 3 other boundaries" in said
+    alike = headline(view(finished(0, 0.50), finished(1, 0.55, plane=1)))
+    assert "not distinguishable from 1 of the 1 other boundary" in alike
+    assert "times that of bulk crystal." in headline(view(finished(0)))
+    assert headline(view()) == verdict(view())
+    found = {"factor": 2.09, "low": 1.8, "high": 2.4, "reference": "Sigma5 (310)"}
+    record = {"runs": [1], "ladders": [1], "findings": [1], "improvement": found}
+    (tmp_path / "confirm.json").write_text(json.dumps(record))
+    confirmed = headline(view(finished(0), path=tmp_path))
+    assert "2.09 times less than the reference Sigma5 (310) (1.8 to 2.4, 95 %" in confirmed
 
 
 def test_the_width_free_ranking_is_said():

@@ -8,7 +8,8 @@ import pytest
 from gbopt.errors import AnalysisError
 from gbopt.search import Dimension, Observation, SearchSettings, SearchSpace
 from gbopt.search.belief import believe
-from gbopt.search.insight import calibration, compromises, course, interactions, what_next
+from gbopt.search.calibration import calibration
+from gbopt.search.insight import compromises, course, interactions, what_next
 
 from .landscape import CATALOGUE, CONTINUOUS, SPACE, history
 
