@@ -23,7 +23,7 @@ from gbopt.errors import RunFolderError
 from gbopt.evaluate.engines import on_its_gpu
 from gbopt.evaluate.workers import become_worker, in_workers, place
 from gbopt.md import stopping
-from gbopt.md.placement import shared_gpus
+from gbopt.md.placement import require_room, shared_gpus
 from gbopt.search.stopping import Stop
 from gbopt.store.leases import Lease
 from gbopt.store.rundir import REFERENCE_LEASE
@@ -69,19 +69,16 @@ def join(campaign: Campaign, deadline: Deadline | None = None) -> str:
         deadline: after which no evaluation starts.
 
     Raises:
+        RunFolderError: its study is one for a single machine, its folder is shared by several.
         Stopped: it was asked to end what runs.
         GboptError: the bulk reference or this machine does not work.
     """
-    begin_joined(campaign)
-    return _run(campaign, deadline, joined=True)
-
-
-def begin_joined(campaign: Campaign) -> None:
-    """Say that this process joins; where nothing else runs, it begins anew."""
     folder = campaign.folder
+    folder.require_joinable()
     if not folder.is_running():  # what was asked was asked of others
         stopping.begin(folder.path)
     folder.note("joined", host=socket.gethostname(), workers=campaign.config.run.workers)
+    return _run(campaign, deadline, joined=True)
 
 
 def _run(campaign: Campaign, deadline: Deadline | None, *, joined: bool) -> str:
@@ -90,11 +87,14 @@ def _run(campaign: Campaign, deadline: Deadline | None, *, joined: bool) -> str:
         earlier = campaign.finished_count()
         try:
             with prepared(campaign):
+                require_room(campaign.config.run, campaign.engine().settings)
                 earlier = _told(campaign)
                 _work(campaign, deadline, earlier, joined=joined)
         except stopping.Stopped as stopped:
             if stopped.request.now:
                 campaign.folder.note("interrupted", by=stopped.request.by)
+                if deadline is not None and deadline.reason == stopped.request.by:
+                    return deadline.reason
                 raise
 
         def end() -> str:

@@ -49,7 +49,7 @@ def worker(
     from gbopt.campaign.relay import attended
     from gbopt.campaign.run import join
     from gbopt.cli.progress import Display
-    from gbopt.store.rundir import ADDRESS
+    from gbopt.store.choice import ADDRESS
 
     if storage is not None:
         os.environ[ADDRESS] = storage

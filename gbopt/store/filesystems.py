@@ -11,17 +11,20 @@ _SHARED = {
 }
 
 
-def shared_kind(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str | None:
+MOUNTS = Path("/proc/self/mounts")
+"""What is mounted where, as Linux writes it."""
+
+
+def shared_kind(path: Path) -> str | None:
     """The kind of network file system that a path lies on; None on a disk of this machine.
 
     Args:
         path: need not exist.
-        mounts: list of what is mounted where, as Linux writes it.
     """
     found, deepest = None, -1
     where = path.resolve()
     try:
-        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None  # no Linux: nothing is known
     for line in lines:

@@ -10,7 +10,6 @@ trials/NNNN-<spec key>/                          evaluation.json written last: t
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -18,7 +17,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from filelock import BaseFileLock, FileLock, SoftFileLease, Timeout
 
@@ -33,19 +31,18 @@ from gbopt.config import (
 )
 from gbopt.errors import RunFolderError
 from gbopt.model.evaluation import SO_FAR, Evaluation
+from gbopt.store.choice import chosen, not_safe, require_safe, where_chosen
 from gbopt.store.files import append_line, read_lines, write_atomic
 from gbopt.store.filesystems import shared_kind
 from gbopt.store.leases import DURATION_S, is_held
 from gbopt.store.progress import PROGRESS
-from gbopt.store.storage import FILES, Storage, in_file, locked
+from gbopt.store.storage import Storage, locked
 
 FORMAT = 1
 EVALUATION = "evaluation.json"
 POTENTIAL = "potential"
 LEASE, REFERENCE_LEASE = "worker.lease", ".reference.lease"
 RUN_LOCK, RUN_LEASE = ".run.lock", ".run.lease"
-ADDRESS = "GBOPT_STORAGE"
-"""Environment variable: another address of the database, such as one with a password."""
 _DEFAULTS = CampaignConfig(name="defaults", question="what are the defaults?", seed=0).settings
 _UNDONE: dict[str, Any] = {
     "adaptive.target_dex": 0.0,
@@ -82,7 +79,7 @@ class RunFolder:
             RunFolderError: it exists and is not empty, or cannot be written.
         """
         require_new(path)
-        require_safe(path, config)
+        require_safe(path, config.run.storage)
         folder = cls(path)
         try:
             (path / "trials").mkdir(parents=True, exist_ok=True)
@@ -96,7 +93,7 @@ class RunFolder:
                 "gbopt_version": __version__,
                 "settings": config.settings,
                 "created_utc": utc_now(),
-                "study": _chosen(path, config),
+                "study": chosen(path, config.run.storage, config.name),
             }
             # run.json last: a folder that has it is complete.
             write_atomic(path / "run.json", json.dumps(identity, indent=1))
@@ -166,13 +163,8 @@ class RunFolder:
     @property
     def storage(self) -> Storage:
         """Where the study is."""
-        chosen = _identity(self.path).get("study")
-        if not isinstance(chosen, dict):  # made before there was a choice
-            return in_file("sqlite", self.path / FILES["sqlite"], self.config.name)
-        kind, name = chosen["kind"], chosen["name"]
-        if kind in FILES:
-            return in_file(kind, self.path / FILES[kind], name)
-        return Storage(os.environ.get(ADDRESS) or chosen["address"], name)
+        study = _identity(self.path).get("study")
+        return where_chosen(self.path, study if isinstance(study, dict) else None, self.config.name)
 
     def put_study(self, made: Storage, why: str) -> None:
         """Put another study in the place of the one there is, which is kept.
@@ -275,6 +267,15 @@ class RunFolder:
                 hint=f"end them first: `gbopt stop {self.path}`",
             )
 
+    def require_joinable(self) -> None:
+        """Refuse workers where a second machine would damage the study.
+
+        Raises:
+            RunFolderError: it is in SQLite, on a network file system.
+        """
+        if self.storage.kind == "sqlite" and (shared := shared_kind(self.path)):
+            raise not_safe(f"the study of {self.path}", shared)
+
     def is_running(self) -> bool:
         """Whether a process runs the campaign now, or workers have joined it."""
         if is_held(self.path / RUN_LEASE) or self.has_workers():
@@ -290,37 +291,6 @@ class RunFolder:
     def study_lock(self) -> AbstractContextManager[None]:
         """Lock around proposing and telling, shared by all workers of a campaign."""
         return locked(self.storage)
-
-
-def require_safe(path: Path, config: CampaignConfig) -> None:
-    """Refuse a study that would be damaged, or cannot be made.
-
-    Raises:
-        EnvironmentProblem: psycopg is missing, or the database does not answer.
-        RunFolderError: SQLite on a network file system.
-    """
-    shared, asked = shared_kind(path), config.run.storage
-    if asked == "sqlite" and shared:
-        raise RunFolderError(
-            f'run.storage = "sqlite", but {path} is on a network file system ({shared}), where '
-            "SQLite is not safe",
-            hint='set it to "auto" or "journal", or give the address of a PostgreSQL database',
-        )
-    if asked.startswith("postgresql"):
-        with locked(Storage(os.environ.get(ADDRESS) or asked, "")):
-            pass  # it answers
-
-
-def _chosen(path: Path, config: CampaignConfig) -> dict[str, str]:
-    """Which study a new run folder gets, as run.json keeps it."""
-    asked = config.run.storage
-    if asked == "auto":
-        asked = "journal" if shared_kind(path) else "sqlite"
-    if asked in FILES:
-        return {"kind": asked, "name": config.name}
-    # A database may hold studies of many run folders, some of one name.
-    name = f"{config.name}-{uuid4().hex[:8]}"
-    return {"kind": "postgresql", "name": name, "address": asked}
 
 
 def _with(config: CampaignConfig, settings: dict[str, Any]) -> CampaignConfig:

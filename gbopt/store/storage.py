@@ -115,7 +115,7 @@ class Storage:
         )
 
 
-def in_file(kind: Kind, file: Path, name: str) -> Storage:
+def in_file(kind: str, file: Path, name: str) -> Storage:
     """The study in a file."""
     return Storage(f"{kind}://{file.resolve()}", name)
 
@@ -150,7 +150,7 @@ def prepare(storage: Storage) -> BaseStorage:
         return _postgresql(storage, new=True)
 
 
-def disconnect(storage: BaseStorage) -> None:
+def disconnect(storage: BaseStorage | None) -> None:
     """Let go of the file or the database."""
     if isinstance(storage, RDBStorage):
         storage.engine.dispose()

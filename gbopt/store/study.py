@@ -100,19 +100,22 @@ class Study:
         self.storage = storage
         if storage.file is not None and not storage.file.exists():
             raise RunFolderError(f"the study {storage} is missing", hint=_REBUILD)
+        connected = None
         try:
-            self._connected = connect(storage)
-            self._study = optuna.load_study(storage=self._connected, study_name=storage.name)
+            connected = connect(storage)
+            self._study = optuna.load_study(storage=connected, study_name=storage.name)
         except (
             *(KeyError, AttributeError, StorageInternalError),
             *(SQLAlchemyError, RuntimeError, ValueError),
         ) as error:
+            disconnect(connected)
             if is_locked(error):
                 raise storage.locked_error() from None
             if is_lost(error):
                 raise storage.away_error(error) from None
             what = "is not a readable study" if storage.file else f"has no study {storage.name}"
             raise RunFolderError(f"{storage} {what}", hint=_REBUILD) from None
+        self._connected = connected
 
     @classmethod
     def create(cls, storage: Storage) -> Study:

@@ -30,7 +30,7 @@ class Server:
         self._bin, self._data = package / "pginstall" / "bin", self.folder / "data"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+            self.port = probe.getsockname()[1]
         (self.folder / "password").write_text(self.password)
         access = ("-U", "gbopt", "-A", "scram-sha-256", "--pwfile", self.folder / "password")
         self._run("initdb", "-D", self._data, "--no-sync", "-E", "UTF8", "--locale=C", *access)
@@ -38,14 +38,14 @@ class Server:
     @property
     def address(self):
         """As it stands in a campaign file."""
-        return f"postgresql://gbopt@127.0.0.1:{self._port}/postgres"
+        return f"postgresql://gbopt@127.0.0.1:{self.port}/postgres"
 
     @property
     def with_password(self):
         return self.address.replace("gbopt@", f"gbopt:{self.password}@")
 
     def start(self):
-        options = f"-p {self._port} -h 127.0.0.1 -k '' -F"
+        options = f"-p {self.port} -h 127.0.0.1 -k '' -F"
         log = self.folder / "log"
         self._run("pg_ctl", "-w", "-D", self._data, "-l", log, "-o", options, "start")
 
