@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from gbopt.cli.read import Format, FormatOption
+from gbopt.cli.read import _print as print_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,8 +46,12 @@ def inspect(
             help="Write it with grains and cores marked, z along the normal: .extxyz, .cif, .data.",
         ),
     ] = None,
+    fmt: FormatOption = Format.TABLE,
 ) -> None:
-    """Say what boundaries, grains and composition a structure that gbopt did not build has."""
+    """Say what boundaries, grains and composition a structure that gbopt did not build has.
+
+    JSON holds everything; CSV the boundaries, a row each.
+    """
     from gbopt.crystal.charges import parse_charges
     from gbopt.geometry.files import check_suffix, write_structure
     from gbopt.geometry.read import read_ions
@@ -53,18 +61,63 @@ def inspect(
         check_suffix(out)
     ions = read_ions(file, parse_charges(charges))
     structure, found = recognise(ions, source=file.name, lattice_A=lattice)
-    for line in (
+    if fmt is Format.JSON:
+        typer.echo(json.dumps(_record(structure, found), indent=1))
+    elif fmt is Format.CSV:
+        print_rows([_flat(boundary) for boundary in _record(structure, found)["boundaries"]], fmt)
+    else:
+        typer.echo("\n".join(_lines(structure, found)))
+    if out is not None:
+        write_structure(structure, out)
+        typer.echo(f"wrote {out}", err=fmt is not Format.TABLE)
+
+
+def _lines(structure: Bicrystal, found: Recognised) -> list[str]:
+    """Everything in words."""
+    return [
         *_cell(structure, found),
         *_composition(found),
         *(_boundary(n, boundary) for n, boundary in enumerate(found.boundaries)),
         *(_grain(n, grain) for n, grain in enumerate(found.grains)),
         *_shortest(structure),
         *_warnings(found),
-    ):
-        typer.echo(line)
-    if out is not None:
-        write_structure(structure, out)
-        typer.echo(f"wrote {out}")
+    ]
+
+
+def _record(structure: Bicrystal, found: Recognised) -> dict[str, Any]:
+    """Everything as plain data; what does not exist in a crystal is null."""
+    import numpy as np
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, float):
+            return None if math.isnan(value) else round(value, 4)
+        if isinstance(value, np.ndarray):
+            return plain(value.tolist())
+        if isinstance(value, dict):
+            return {name: plain(each) for name, each in value.items()}
+        return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+    return {
+        "ions": structure.n_ions,
+        "formula": structure.formula,
+        "charge_e": structure.charge_e,
+        "cell_A": plain(structure.cell),
+        "stacked_along": found.file_axis,
+        "bulk": plain(found.bulk._asdict()),
+        "on_site": plain(found.on_site),
+        "boundaries": [plain(boundary._asdict()) for boundary in found.boundaries],
+        "grains": [plain(grain._asdict()) for grain in found.grains],
+        "surfaces_A": plain(found.surfaces_A),
+        "shortest_A": plain(_shortest_A(structure)),
+        "warnings": _warnings(found),
+    }
+
+
+def _flat(boundary: dict[str, Any]) -> dict[str, Any]:
+    """One boundary as a row: a column for each oxide."""
+    excess = boundary.pop("excess_per_nm2")
+    axis = " ".join(map(str, boundary.pop("axis")))
+    return boundary | {"axis": axis} | {f"{name}_per_nm2": units for name, units in excess.items()}
 
 
 def _cell(structure: Bicrystal, found: Recognised) -> list[str]:
@@ -132,11 +185,9 @@ def _indices(vector: NDArray[np.float64], brackets: str) -> str:
     return f"{brackets[0]}{inside}{brackets[1]}"
 
 
-def _shortest(structure: Bicrystal) -> list[str]:
-    """Shortest distance of each pair of elements, beside that of DFT-relaxed LLZO boundaries."""
-    from gbopt.crystal.llzo import RELAXED_MINIMUM_A
+def _shortest_A(structure: Bicrystal) -> dict[str, float]:
+    """Shortest distance of each pair of elements within reach."""
     from gbopt.crystal.neighbours import pairs_within
-    from gbopt.model.bicrystal import SPECIES
 
     pairs = pairs_within(structure.positions, structure.cell, _REACH_A)
     shortest: dict[tuple[int, int], float] = {}
@@ -144,10 +195,19 @@ def _shortest(structure: Bicrystal) -> list[str]:
     for (i, j), distance in zip(kinds, pairs.distance.tolist(), strict=True):
         pair = (int(min(i, j)), int(max(i, j)))
         shortest[pair] = min(distance, shortest.get(pair, _REACH_A))
+    names = structure.elements
+    return {f"{names[i]}-{names[j]}": distance for (i, j), distance in sorted(shortest.items())}
+
+
+def _shortest(structure: Bicrystal) -> list[str]:
+    """Shortest distance of each pair of elements, beside that of DFT-relaxed LLZO boundaries."""
+    from gbopt.crystal.llzo import RELAXED_MINIMUM_A
+    from gbopt.model.bicrystal import SPECIES
+
     terms = []
-    for (i, j), distance in sorted(shortest.items()):
-        one, other = structure.elements[i], structure.elements[j]
-        term = f"{one}-{other} {distance:.2f}"
+    for pair, distance in _shortest_A(structure).items():
+        one, other = pair.split("-")
+        term = f"{pair} {distance:.2f}"
         if {one, other} <= set(SPECIES):
             term += f" ({RELAXED_MINIMUM_A[SPECIES.index(one), SPECIES.index(other)]:.2f})"
         terms.append(term)

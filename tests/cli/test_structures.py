@@ -102,6 +102,13 @@ def test_built_boundary_is_recognised_again(tmp_path):
     shown = run("inspect", out)
     assert shown.exit_code == 0, shown.output
     assert "28.07 deg" in shown.output
+    found = json.loads(run("inspect", out, "--format", "json").output)
+    assert [round(b["misorientation_deg"], 2) for b in found["boundaries"]] == [28.07, 28.07]
+    assert found["boundaries"][0]["axis"] == pytest.approx([0, 0, 1], abs=1e-3)
+    assert found["boundaries"][0]["c_axes_deg"] is None  # of cubic grains
+    assert f"Zr-O {found['shortest_A']['Zr-O']:.2f}" in shown.output
+    rows = list(csv.DictReader(io.StringIO(run("inspect", out, "--format", "csv").output)))
+    assert [float(row["z_A"]) for row in rows] == [b["z_A"] for b in found["boundaries"]]
 
 
 def test_a_film_of_glass_is_built_and_wrong_ones_are_refused(tmp_path):
