@@ -25,6 +25,7 @@ from gbopt.config.sections import (
     Section,
 )
 from gbopt.errors import ConfigError
+from gbopt.model.given import Sentence
 from gbopt.provenance import content_key
 
 CONFIG_VERSION: Literal[1] = 1
@@ -36,7 +37,7 @@ class CampaignConfig(Section):
     schema_version: Literal[1] = CONFIG_VERSION
     name: str = Field(pattern=NAME_PATTERN)
     """Name of the campaign and of its run folder."""
-    question: str = Field(min_length=10)
+    question: Sentence
     """The question that the campaign answers, in a sentence."""
     seed: int = Field(ge=0, le=2**31 - 1)
     """Root of every random number of the campaign."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import json
 import re
@@ -16,6 +17,18 @@ from gbopt.errors import ConfigError
 Model = TypeVar("Model", bound=BaseModel)
 
 _SHOWN = 5
+# More of a value than this is not shown.
+_LONGEST = 120
+# No file of ours has tables or lists within each other to this depth.
+_DEEPEST = 20
+# What pydantic calls things, in words that a file has.
+_PLAIN = {
+    "tuple_type": "must be a list, such as [1, 2]",
+    "list_type": "must be a list, such as [1, 2]",
+    "model_type": "must be a section or a table of keys",
+    "model_attributes_type": "must be a section or a table of keys",
+    "dict_type": "must be a section or a table of keys",
+}
 
 
 def read_toml(path: Path, what: str, example: str) -> str:
@@ -24,13 +37,17 @@ def read_toml(path: Path, what: str, example: str) -> str:
     Raises:
         ConfigError: it cannot be read.
     """
+    hint = f"give the path of a TOML file, such as {example}"
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
+    except UnicodeDecodeError as error:
         raise ConfigError(
-            f"cannot read the {what} {path}: {getattr(error, 'strerror', None) or error}",
-            hint=f"give the path of a TOML file, such as {example}",
+            f"the {what} {path} is not text in UTF-8: byte {error.start} is no part of a character",
+            hint=f"{hint}, or save it in UTF-8",
         ) from None
+    except (OSError, ValueError) as error:  # a path that no file can have is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot read the {what} {path}: {reason}", hint=hint) from None
 
 
 def parse_toml(model: type[Model], text: str, source: str, hint: str) -> Model:
@@ -49,11 +66,44 @@ def toml_data(text: str, source: str) -> dict[str, Any]:
         ConfigError: the text is not TOML.
     """
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data = tomllib.loads(text)
+    except RecursionError:
+        raise _too_deep(source) from None
+    except ValueError as error:  # also of numbers with thousands of digits
+        twice = re.match(r"Cannot (overwrite|declare|mutate)|Duplicate", str(error))
         raise ConfigError(
-            f"{source} is not valid TOML: {error}", hint='text values need quotes: name = "x"'
+            f"{source} is not valid TOML: {error}",
+            hint="give each key and each [section] once"
+            if twice
+            else 'text values need quotes: name = "x"',
         ) from None
+    _require_plain(data, source)
+    return data
+
+
+def _require_plain(data: dict[str, Any], source: str) -> None:
+    """Refuse dates, which no key takes, and nesting that nothing needs."""
+    left: list[tuple[str, int, Any]] = [("", 0, data)]
+    while left:
+        path, depth, value = left.pop()
+        if depth > _DEEPEST:
+            raise _too_deep(source)
+        if isinstance(value, dt.date | dt.time):
+            raise ConfigError(
+                f"{source}: '{path}' = {value} is a date or a time of day, which no key takes",
+                hint='write a number, or a length of time with its unit, such as "2 ps"',
+            )
+        if isinstance(value, dict | list):
+            start = f"{path}." if path else ""
+            names = value if isinstance(value, dict) else range(len(value))
+            left += [(f"{start}{_printable(str(n))}", depth + 1, value[n]) for n in names]
+
+
+def _too_deep(source: str) -> ConfigError:
+    return ConfigError(
+        f"{source} has tables or lists within each other to a depth that no key has",
+        hint="take one of the files in campaigns/ as an example",
+    )
 
 
 def validated(model: type[Model], data: Any, prefix: str, hint: str) -> Model:
@@ -65,22 +115,64 @@ def validated(model: type[Model], data: Any, prefix: str, hint: str) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        clauses = [_clause(e, model) for e in error.errors()[:_SHOWN]]
+        clauses = [_clause(e, model) for e in _causes(error.errors())[:_SHOWN]]
         raise ConfigError(prefix + "; ".join(clauses), hint=hint) from None
+
+
+def _causes(errors: list[Any]) -> list[Any]:
+    """Errors without those of lists that are too short for an error within them."""
+
+    def within(other: Any, error: Any) -> bool:
+        return len(other["loc"]) > len(error["loc"]) and (
+            other["loc"][: len(error["loc"])] == error["loc"]
+        )
+
+    return [
+        error
+        for error in errors
+        if error["type"] != "too_short" or not any(within(other, error) for other in errors)
+    ]
 
 
 def _clause(error: Any, model: type[BaseModel]) -> str:
     """Say in one clause which field is wrong, what it is and what is allowed."""
     # Pydantic marks an error of a key of a table as one of the key "[key]" within it.
-    path = ".".join(str(part) for part in error["loc"] if part != "[key]")
+    parts = [_printable(str(part)) for part in error["loc"] if part != "[key]"]
+    path = ".".join(parts)
     message = re.sub(r"^(Value error, |Assertion failed, )", "", error["msg"])
+    message = re.sub(r"^Input should be", "must be", _PLAIN.get(error["type"], message))
+    if error["type"] == "string_pattern_mismatch":
+        message = _name_rule(error["ctx"]["pattern"])
     if error["type"] == "extra_forbidden":
         return f"unknown key '{path}'{_did_you_mean(error['loc'], model)}"
-    if error["type"] == "missing":
+    if error["type"] == "missing" and isinstance(error["loc"][-1], int):
+        path, message = ".".join(parts[:-1]), "the list is too short"
+    elif error["type"] == "missing":
         return f"the key '{path}' is missing"
     value = error.get("input")
-    shown = "" if isinstance(value, dict | BaseModel) else f" = {json.dumps(value, default=str)}"
+    shown = "" if isinstance(value, dict | BaseModel) else f" = {_shown(value)}"
     return f"'{path}'{shown}: {message}" if path else message
+
+
+def _name_rule(pattern: str) -> str:
+    """What a name of a file or label may be, by the pattern that it must match."""
+    signs = ". _ -" if "-]" in pattern else ". _"
+    longest = 1 + int(pattern.partition("{0,")[2].partition("}")[0])
+    return (
+        f"must be letters, digits and {signs} beginning with a letter or digit, at most {longest}"
+    )
+
+
+def _shown(value: Any) -> str:
+    """A value as it stands in a file, its beginning where it is long."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _printable(text: str) -> str:
+    """A key on one line, whatever characters it holds."""
+    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]}..."
 
 
 def _did_you_mean(loc: tuple[Any, ...], model: type[BaseModel]) -> str:

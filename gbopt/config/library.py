@@ -17,6 +17,7 @@ from gbopt.config.sections import (
     Surplus,
     require_axes,
 )
+from gbopt.model.given import Sentence
 from gbopt.model.orientation import Miller
 from gbopt.model.spec import BoundaryKind, Dopant
 
@@ -86,7 +87,7 @@ class LibraryConfig(Section):
     schema_version: Literal[1] = LIBRARY_VERSION
     name: str = Field(pattern=NAME_PATTERN)
     """Name of the library and of its folder."""
-    question: str = Field(min_length=10)
+    question: Sentence
     """What the library is for, in a sentence."""
     seed: int = Field(ge=0, le=2**31 - 1)
     """Root of every random number of the library."""

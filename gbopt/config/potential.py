@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field, model_validator
 from gbopt.config.interaction import checked_command, named_files
 from gbopt.config.sections import NAME_PATTERN, Angstrom, Section
 from gbopt.errors import ConfigError
+from gbopt.model.given import Sentence
 from gbopt.provenance import content_key
 
 _SYMBOLS = set(
@@ -84,9 +85,9 @@ class _Described(Section):
 
     name: str = Field(pattern=NAME_PATTERN)
     """Name that results are filed under."""
-    citation: str = Field(min_length=10)
+    citation: Sentence
     """Where it was published."""
-    validity: str = Field(min_length=10)
+    validity: Sentence
     """What it was fitted to and is good for."""
     lattice_A: Angstrom = Field(13.0, ge=2, le=50)
     """Lattice parameter of c-LLZO near the temperature of use at zero pressure: a start for NPT."""

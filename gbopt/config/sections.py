@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from gbopt.model.given import Given
 from gbopt.model.orientation import Miller, coprime, cubic_family
 from gbopt.model.spec import BoundaryKind, Dopant, dopants_label
 from gbopt.units import parse_quantity
@@ -84,7 +85,7 @@ def require_axes(axes: tuple[Miller, ...]) -> None:
             )
 
 
-class Section(BaseModel):
+class Section(Given):
     """What all sections share: frozen, no unknown keys, no infinities."""
 
     model_config = ConfigDict(
@@ -318,7 +319,7 @@ class SearchConfig(Section):
     leads: tuple[OtherObservable, ...] = ()
     """Observables that may inform the model of the objective: each has a model of its own, whose
     prediction is taken as an input if that predicts evaluations better that were left out."""
-    limits: dict[OtherObservable, tuple[float, float]] = {}
+    limits: dict[OtherObservable, tuple[float, float]] = Field(default_factory=dict)
     """Ranges that observables must lie in, such as li_enrichment_ratio = [0.8, 1.2]."""
     warm_start: tuple[str, ...] = ()
     """Run folders of earlier campaigns with the same potential and objective, relative to the

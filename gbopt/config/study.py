@@ -24,6 +24,7 @@ from gbopt.config.sections import (
     Section,
 )
 from gbopt.errors import ConfigError
+from gbopt.model.given import Sentence
 
 STUDY_VERSION: Literal[1] = 1
 _FULL = 7.0
@@ -228,7 +229,7 @@ class StudyConfig(Section):
     schema_version: Literal[1] = STUDY_VERSION
     name: str = Field(pattern=NAME_PATTERN)
     """Name of the study and of its folder."""
-    question: str = Field(min_length=10)
+    question: Sentence
     """The question that the study answers, in a sentence."""
     seed: int = Field(ge=0, le=2**31 - 1)
     """Root of every random number of the study."""

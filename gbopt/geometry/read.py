@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,8 @@ _FORMATS = {
     ".lmp": "lammps-data",
 }
 
+# Longer cells, and ions farther out than this, are not what was meant.
+_FARTHEST_A = 1e4
 _OVERLAP_A = 0.7
 _FULL = 0.999
 _PERPENDICULAR_DEG = 0.1
@@ -174,12 +178,14 @@ def _read(path: Path) -> Atoms:
         )
     try:
         frames = _frames(path, kind)
-    except (GboptError, OSError):
+    except GboptError:
         raise
-    except Exception as error:  # ASE's readers raise what they like
+    except Exception as error:  # ASE's readers raise what they like, OSError of their own as well
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        detail = " ".join(str(error).split())
         raise ConfigError(
-            f"{path} cannot be read as {kind} ({type(error).__name__}: "
-            f"{' '.join(str(error).split())})",
+            f"{path} cannot be read as {kind}" + (f" ({detail})" if detail else ""),
             hint=f"check the file, or convert it to one of these: {READABLE}",
         ) from error
     if len(frames) != 1:
@@ -187,12 +193,28 @@ def _read(path: Path) -> Atoms:
             f"{path.name} holds {len(frames)} structures, not one",
             hint="write the one that is to be looked at to a file of its own",
         )
-    if not len(frames[0]) or abs(frames[0].cell.volume) < 1.0:
+    _require_plausible(frames[0], path)
+    return frames[0]
+
+
+def _require_plausible(atoms: Atoms, path: Path) -> None:
+    """Refuse a cell and positions that no structure has."""
+    for what, numbers in (("cell", atoms.cell.array), ("position", atoms.positions)):
+        if not np.isfinite(numbers).all():
+            raise ConfigError(
+                f"{path.name} has a {what} that is no number",
+                hint="look for nan and inf in the file: a run that blew up writes them",
+            )
+        if (farthest_A := float(np.abs(numbers).max(initial=0.0))) > _FARTHEST_A:
+            raise ConfigError(
+                f"{path.name} has a {what} of {farthest_A:.3g} A, more than {_FARTHEST_A:g} A",
+                hint="check the file and its unit of length, which must be Angstrom",
+            )
+    if not len(atoms) or abs(atoms.cell.volume) < 1.0:
         raise ConfigError(
             f"{path.name} holds no ions in a periodic cell",
             hint="write the three cell vectors with the ions; extended XYZ has Lattice= for them",
         )
-    return frames[0]
 
 
 def _frames(path: Path, kind: str) -> list[Atoms]:
@@ -202,11 +224,40 @@ def _frames(path: Path, kind: str) -> list[Atoms]:
     if kind == "cif":
         with path.open("rb") as file:  # ASE decodes it
             return [_expanded(block, path) for block in parse_cif(file) if block.has_structure()]
+    if kind == "extxyz":
+        with path.open(encoding="utf-8") as lines:
+            require_whole_xyz(lines, path.name)
     options = {"Z_of_type": _types(path)} if kind == "lammps-data" else {}
     frames: list[Atoms] = read(
         path, index=":", format=kind, do_not_split_by_at_sign=True, **options
     )
     return frames
+
+
+def require_whole_xyz(lines: IO[str], name: str) -> None:
+    """Refuse (extended) XYZ whose counts of ions are not those of its lines.
+
+    ASE would look for as many lines as any number says, and for ever.
+
+    Raises:
+        ConfigError: a count is no number, or the file ends before as many ions.
+    """
+    while (line := lines.readline()).strip():
+        try:
+            wanted = int(line)
+        except ValueError:
+            wanted = -1
+        if wanted < 0:
+            raise ConfigError(
+                f"{name} has {line.strip()[:40]!r} where the number of ions should stand",
+                hint="each frame of XYZ begins with it; check the line, and the one before",
+            )
+        found = sum(1 for _ in islice(lines, min(wanted + 1, sys.maxsize))) - 1
+        if found < wanted:
+            raise ConfigError(
+                f"{name} ends within a frame: it announces {wanted} ions and has {max(found, 0)}",
+                hint="write the file again: it is cut short, or its count is wrong",
+            )
 
 
 def _expanded(block: CIFBlock, path: Path) -> Atoms:
@@ -228,7 +279,7 @@ def _types(path: Path) -> dict[int, int]:
     """Atomic numbers of the types of a LAMMPS data file, by label where there is one."""
     from ase.data import atomic_masses, atomic_numbers
 
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8-sig")
     labels = dict(
         re.findall(r"^\s*(\d+)\s+([A-Z][a-z]?)", _section(text, "Atom Type Labels"), re.M)
     )

@@ -33,6 +33,8 @@ END = 0.5
 # Two axes whose stacks explain the structure about as well.
 _AS_WELL = 0.03
 _LEAST_EXPLAINED = 0.3
+# No strain makes one crystal of LLZO out of another that is so much larger.
+_FAR_SHARE = 0.3
 
 
 class _Joint(NamedTuple):
@@ -68,6 +70,12 @@ def recognise(
     """
     crystal = reference or garnet()
     if lattice_A is not None:
+        if not abs(lattice_A / crystal.lattice_A - 1) < _FAR_SHARE:
+            raise GeometryError(
+                f"a lattice parameter of {lattice_A:g} A is far from {crystal.lattice_A:g} A, that of "
+                f"{crystal.name}",
+                hint=f"give one within {_FAR_SHARE:.0%} of it",
+            )
         crystal = replace(crystal, lattice_A=lattice_A)
     axis = _across(find_stacks(_framework(ions, crystal), crystal)).axis
     turned = oriented(ions, axis)

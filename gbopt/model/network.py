@@ -7,11 +7,12 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from gbopt.errors import ConfigError
 from gbopt.integers import Vector, kernel, reduced, step
 from gbopt.model.crystal import Crystal
+from gbopt.model.given import Given
 from gbopt.model.orientation import Miller, coprime, digits
 from gbopt.provenance import content_key
 
@@ -24,7 +25,7 @@ _SAME = 1e-3
 _SAME_DEG = 0.01
 
 
-class NetworkSpec(BaseModel):
+class NetworkSpec(Given):
     """Four columnar grains in a periodic brickwork, as a point of the search space.
 
     All grains share the axis [uvw], which is along x, and each is turned about it by its own

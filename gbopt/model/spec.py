@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
@@ -16,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from gbopt.model.given import Given
 from gbopt.model.orientation import (
     INDEX_MAX,
     Miller,
@@ -47,7 +47,7 @@ _FROZEN = ConfigDict(
 )
 
 
-class Dopant(BaseModel):
+class Dopant(Given):
     """An aliovalent cation on its own site; lithium compensates its charge."""
 
     model_config = _FROZEN
@@ -60,7 +60,7 @@ class Dopant(BaseModel):
     """Region that takes them; ``core`` is the disordered slab of each boundary."""
 
 
-class Composition(BaseModel):
+class Composition(Given):
     """What is changed against stoichiometric LLZO; every choice is neutral."""
 
     model_config = _FROZEN
@@ -83,7 +83,7 @@ class Composition(BaseModel):
         return tuple(sorted(dopants, key=lambda dopant: (dopant.element, dopant.where)))
 
 
-class Film(BaseModel):
+class Film(Given):
     """An intergranular film: glass between two grains, in the place of a disordered core.
 
     It is built as a core of this thickness; what makes it a glass is the melt and quench of its
@@ -118,7 +118,7 @@ def _three_integers(value: object) -> bool:
     return listed and all(type(x) is int for x in value)  # type: ignore[attr-defined]
 
 
-class GBSpec(BaseModel):
+class GBSpec(Given):
     """A flat grain boundary, as a point of the search space.
 
     The second grain is the first turned by ``misorientation_deg`` about ``axis``; both are cut
