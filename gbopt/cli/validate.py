@@ -19,6 +19,7 @@ from gbopt.cli.read import _print as print_rows
 if TYPE_CHECKING:
     from gbopt.config.sections import RunConfig
     from gbopt.validate.check import Check
+    from gbopt.validate.findings import Record
 
 _POLL_S = 1.0
 
@@ -31,28 +32,36 @@ class TierName(StrEnum):
     FULL = "full"
 
 
+_Tier = Annotated[
+    TierName,
+    typer.Option(
+        "--tier",
+        help="quick: 5 minutes on 2 cores; standard: an hour; full: a day of a GPU. Each "
+        "includes the ones before it.",
+    ),
+]
+_Out = Annotated[
+    Path, typer.Option("--out", "-o", help="Folder of the results; checks done there stand.")
+]
+_Workers = Annotated[
+    int | None, typer.Option("--workers", "-j", min=1, help="Checks at once (default: cores).")
+]
+_PotentialFile = Annotated[
+    str | None,
+    typer.Option(
+        "--potential",
+        metavar="FILE",
+        help="One more potential, such as the file (TOML) of a learned one: D, Ea, lattice and "
+        "boundary energies of it.",
+    ),
+]
+
+
 def validate(
-    tier: Annotated[
-        TierName,
-        typer.Option(
-            help="quick: 5 minutes on 2 cores; standard: an hour; full: a day of a GPU. Each "
-            "includes the ones before it."
-        ),
-    ] = TierName.QUICK,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of the results; checks done there stand.")
-    ] = Path("runs/validation"),
-    workers: Annotated[
-        int | None, typer.Option("--workers", "-j", min=1, help="Checks at once (default: cores).")
-    ] = None,
-    potential: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="One more potential, such as the file (TOML) of a learned one: D, Ea, lattice "
-            "and boundary energies of it.",
-        ),
-    ] = None,
+    tier: _Tier = TierName.QUICK,
+    out: _Out = Path("runs/validation"),
+    workers: _Workers = None,
+    potential: _PotentialFile = None,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
     """Check lattices, diffusion, boundaries, estimators and engines against known figures.
@@ -61,14 +70,11 @@ def validate(
     how far they are apart, and why, where that is known. A difference is no failure of the
     command. Interrupt it freely: called again, it goes on.
     """
-    from gbopt.config.sections import RunConfig
     from gbopt.disorder.study import exclusive
-    from gbopt.md.placement import cores, gpus
     from gbopt.potentials.library import get_potential
-    from gbopt.report.validation import as_json, write_validation
+    from gbopt.report.validation import write_validation
     from gbopt.validate.run import read_records
     from gbopt.validate.suite import suite
-    from gbopt.validate.table import lines, printed_rows, rows, summary
 
     if potential is not None:
         get_potential(potential)  # refused before anything is run
@@ -77,21 +83,35 @@ def validate(
     again += ["--potential", potential] if potential else []
     with exclusive(out):
         try:
-            most = max(1, len(gpus())) * RunConfig().workers_per_gpu
-            run = RunConfig(workers=workers or min(cores(), most))
-            _go(out, checks, run, shlex.join(again))
+            _go(out, checks, _machine(workers), shlex.join(again))
         finally:
             records = read_records(out, checks)
             paths = write_validation(out, tier.value, records)
+    _print(records, paths, fmt)
+    if any(record.failure for record in records):
+        raise typer.Exit(FINISHED_WITH_FAILURES)
+
+
+def _machine(workers: int | None) -> RunConfig:
+    """As many checks at once as were asked for, or as there are cores or places on GPUs."""
+    from gbopt.config.sections import RunConfig
+    from gbopt.md.placement import cores, gpus
+
+    places = len(gpus()) * RunConfig().workers_per_gpu
+    return RunConfig(workers=workers or min(cores(), places or cores()))
+
+
+def _print(records: list[Record], paths: list[Path], fmt: Format) -> None:
+    from gbopt.report.validation import as_json
+    from gbopt.validate.table import lines, printed_rows, rows, summary
+
     found = lines(records)
     if fmt is Format.JSON:
         typer.echo(as_json(records), nl=False)
-    else:
-        print_rows(printed_rows(found) if fmt is Format.TABLE else rows(found), fmt)
+        return
+    print_rows(printed_rows(found) if fmt is Format.TABLE else rows(found), fmt)
     if fmt is Format.TABLE:
         typer.echo("\n".join(["", *summary(found, records), *(f"wrote {p}" for p in paths)]))
-    if any(record.failure for record in records):
-        raise typer.Exit(FINISHED_WITH_FAILURES)
 
 
 def _go(folder: Path, checks: tuple[Check, ...], run: RunConfig, again: str) -> None:
