@@ -22,7 +22,7 @@ from gbopt.campaign.reference import Melt
 from gbopt.config import CampaignConfig, to_toml
 from gbopt.errors import ConfigError, RunFolderError
 from gbopt.evaluate.bulk import bulk_reference
-from gbopt.evaluate.candidate import Job, evaluate
+from gbopt.evaluate.candidate import Job, evaluate, tidy
 from gbopt.evaluate.engines import choose_engine, on_its_gpu, pin, pinned_engine
 from gbopt.md import stopping
 from gbopt.md.protocol import boundary_stages
@@ -51,12 +51,6 @@ class Single:
     engine: Choice
 
     @property
-    def finished(self) -> Evaluation | None:
-        """The record, once there is one."""
-        file = self.folder / EVALUATION
-        return read_evaluation(file) if file.exists() else None
-
-    @property
     def steps(self) -> int:
         """MD steps of a run of full length."""
         stages = boundary_stages(self.config.md, self.spec.seed, self.config.field)
@@ -80,6 +74,26 @@ def default_fields(config: CampaignConfig) -> dict[str, Any]:
     }
 
 
+def finished_single(config: CampaignConfig, spec: GBSpec, folder: Path) -> Evaluation | None:
+    """Read the record of an evaluation that was brought to its end; None where it was not.
+
+    No engine is needed for that.
+
+    Args:
+        config: the campaign whose settings are used.
+        spec: the boundary.
+        folder: where everything was written.
+
+    Raises:
+        ConfigError: the boundary cannot be evaluated.
+        RunFolderError: something else lies in the folder.
+    """
+    config = _as_run(config.in_search(), spec)
+    file = folder / EVALUATION
+    begun = _pinned(folder, _asked(config, spec)) is not None
+    return read_evaluation(file) if begun and file.exists() else None
+
+
 def open_single(
     config: CampaignConfig, spec: GBSpec, folder: Path, say: Callable[[str], None]
 ) -> Single:
@@ -98,15 +112,8 @@ def open_single(
         EnvironmentProblem: nothing on this machine runs the potential.
     """
     config = _as_run(config.in_search(), spec)
-    if spec.crystal != CRYSTAL:
-        raise ConfigError(
-            f"the boundary is of {spec.crystal}, the reference crystal of an evaluation is "
-            f"{CRYSTAL}",
-            hint="`gbopt build` writes boundaries of other crystals, to be run elsewhere",
-        )
-    get_potential(config.md.potential).require(tuple(d.element for d in spec.composition.dopants))
-    asked = {"spec": spec.model_dump(mode="json"), "settings": config.settings}
-    pinned = _pinned(folder, json.loads(json.dumps(asked)))
+    asked = _asked(config, spec)
+    pinned = _pinned(folder, asked)
     if pinned is not None:
         return Single(folder, config, spec, pinned_engine(config, pinned, say))
     chosen = choose_engine(config, say)
@@ -133,8 +140,8 @@ def run_single(
     """
     config, settings = single.config, single.engine.settings
     with _held(single.folder):
-        if (found := single.finished) is not None:
-            return found
+        if (single.folder / EVALUATION).exists():
+            return read_evaluation(single.folder / EVALUATION)
         stopping.begin(single.folder)
         bulk = bulk_reference(config, settings, workers=config.run.workers, on_progress=say)
         write_atomic(single.folder / "bulk.json", bulk.model_dump_json(indent=1))
@@ -147,11 +154,19 @@ def run_single(
             on_progress=on_progress,
         )
         write_atomic(single.folder / EVALUATION, evaluation.model_dump_json(indent=1))
+        tidy(single.folder)
         return evaluation
 
 
 def _as_run(config: CampaignConfig, spec: GBSpec) -> CampaignConfig:
     """The campaign with the melt and quench of [confirm] where the boundary has a film."""
+    if spec.crystal != CRYSTAL:
+        raise ConfigError(
+            f"the boundary is of {spec.crystal}, the reference crystal of an evaluation is "
+            f"{CRYSTAL}",
+            hint="`gbopt build` writes boundaries of other crystals, to be run elsewhere",
+        )
+    get_potential(config.md.potential).require(tuple(d.element for d in spec.composition.dopants))
     if spec.film is None:
         return config
     confirm = config.confirm
@@ -163,6 +178,12 @@ def _as_run(config: CampaignConfig, spec: GBSpec) -> CampaignConfig:
         )
     melt = Melt(confirm.melt_temperature_K, confirm.melt_ps, confirm.quench_K_per_ps)
     return melt.of(config)
+
+
+def _asked(config: CampaignConfig, spec: GBSpec) -> dict[str, Any]:
+    """What an evaluation depends on, as JSON has it."""
+    asked = {"spec": spec.model_dump(mode="json"), "settings": config.settings}
+    return dict(json.loads(json.dumps(asked)))
 
 
 def _pinned(folder: Path, asked: dict[str, Any]) -> dict[str, str | int | float] | None:

@@ -7,18 +7,20 @@ import platform
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gbopt import __version__
+from gbopt.cli.read import Format, FormatOption
+from gbopt.cli.read import _print as print_rows
 from gbopt.errors import ConfigError, EnvironmentProblem, GboptError
 
 if TYPE_CHECKING:
     from gbopt.config import CampaignConfig, Potential
     from gbopt.md.bench import Load
     from gbopt.md.probe import Trial
-    from gbopt.md.select import Survey
+    from gbopt.md.select import Choice
 
 # Distributions of the engines and of what reads learned potentials, by what they serve.
 _OPTIONAL = {
@@ -34,34 +36,75 @@ def doctor(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Try every engine again, whatever is remembered.")
     ] = False,
+    fmt: FormatOption = Format.TABLE,
 ) -> None:
-    """Say what this machine has, which MD engines work on it, how fast, and which is chosen."""
+    """Say what this machine has, which MD engines work on it, how fast, and which is chosen.
+
+    JSON holds everything; CSV the engines, a row each.
+    """
+    if fmt is Format.TABLE:
+        _print_machine()
+        _print_engines(fresh)
+        return
+    engines, chosen = _engines(fresh)
+    rows = [_engine_row(trial, error) for trial, error in engines]
+    if fmt is Format.CSV:
+        print_rows(rows, fmt)
+        return
+    settings = chosen.settings
+    choice = {
+        "engine": settings.label,
+        "why": chosen.why,
+        "coulomb_cutoff_A": settings.coulomb_cutoff_A,
+        "us_per_ion_step": chosen.us_per_ion_step,
+    }
+    found = _machine() | {"engines": rows, "chosen": choice}
+    typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+
+
+def _machine() -> dict[str, Any]:
+    """What there is, engines apart, as plain data."""
     from gbopt.cache import cache_folder
-    from gbopt.md.lammps_builds import lammps_accelerators, lammps_build
     from gbopt.md.libmpi import libmpi_path
     from gbopt.md.placement import cores, gpu_names
     from gbopt.potentials.library import get_potential, potential_names
     from gbopt.provenance import package_versions
 
-    typer.echo(f"gbopt       {__version__}, Python {platform.python_version()}")
-    versions = ", ".join(f"{k} {v}" for k, v in package_versions().items())
+    return {
+        "gbopt": __version__,
+        "python": platform.python_version(),
+        "libraries": package_versions(),
+        "cores": cores(),
+        "gpus": list(gpu_names()),
+        "libmpi": str(libmpi_path() or "") or None,
+        "cache": str(cache_folder()),
+        "optional": {name: _version(name) for name in _OPTIONAL},
+        "potentials": {name: get_potential(name).validity for name in potential_names()},
+    }
+
+
+def _print_machine() -> None:
+    from gbopt.md.lammps_builds import lammps_accelerators, lammps_build
+
+    found = _machine()
+    typer.echo(f"gbopt       {found['gbopt']}, Python {found['python']}")
+    versions = ", ".join(f"{k} {v}" for k, v in found["libraries"].items())
     typer.echo(f"libraries   {versions}")
-    typer.echo(f"cores       {cores()}")
-    typer.echo(f"GPUs        {'; '.join(gpu_names()) or 'none that a driver answers for'}")
-    typer.echo(f"libmpi      {libmpi_path() or 'not in this environment'}")
-    typer.echo(f"cache       {cache_folder()}")
-    for name, purpose in _OPTIONAL.items():
-        typer.echo(f"optional    {name} {_version(name)}: {purpose}")
-    for name in potential_names():
-        typer.echo(f"potential   {name}: {get_potential(name).validity}")
+    typer.echo(f"cores       {found['cores']}")
+    typer.echo(f"GPUs        {'; '.join(found['gpus']) or 'none that a driver answers for'}")
+    typer.echo(f"libmpi      {found['libmpi'] or 'not in this environment'}")
+    typer.echo(f"cache       {found['cache']}")
+    for name, version in found["optional"].items():
+        typer.echo(f"optional    {name} {version}: {_OPTIONAL[name]}")
+    for name, validity in found["potentials"].items():
+        typer.echo(f"potential   {name}: {validity}")
     try:
         version = lammps_build()["version"]
-        found = ", ".join(name for name in lammps_accelerators() if name != "none")
+        accelerators = ", ".join(name for name in lammps_accelerators() if name != "none")
     except GboptError as error:
         typer.echo(f"LAMMPS      BROKEN: {error.message}")
         raise
-    typer.echo(f"LAMMPS      {version} starts; accelerators of the build: {found or 'none'}")
-    _print_engines(fresh)
+    typer.echo(f"LAMMPS      {version} starts; accelerators of the build: {accelerators or 'none'}")
 
 
 def _version(distribution: str) -> str:
@@ -71,7 +114,8 @@ def _version(distribution: str) -> str:
         return "not installed"
 
 
-def _print_engines(fresh: bool) -> None:
+def _engines(fresh: bool) -> tuple[list[tuple[Trial, float | None]], Choice]:
+    """Every engine that was tried with the default potential, its force error, and the choice."""
     from gbopt.config import MDConfig
     from gbopt.config.sections import RunConfig
     from gbopt.md.select import candidates, choose, survey
@@ -79,10 +123,38 @@ def _print_engines(fresh: bool) -> None:
 
     md, run = MDConfig(), RunConfig()
     potential = get_potential(md.potential)
-    typer.echo(f"\nengines, {potential.name}, NVT at 1100 K, 1,536 ions")
     tried = candidates(potential, md, run, every=True)
-    _print_trials(survey(potential, tried, say=_say, fresh=fresh))
+    found = survey(potential, tried, say=_say, fresh=fresh)
     chosen = choose(potential, md, run, say=_say, fresh=fresh)
+    return list(zip(found.trials, found.force_errors, strict=True)), chosen
+
+
+def _engine_row(trial: Trial, force_error: float | None) -> dict[str, Any]:
+    """One engine as plain data; nothing was measured of one that does not work."""
+
+    def measured(value: float) -> float | None:
+        return float(f"{value:.4g}") if trial.works else None
+
+    return {
+        "engine": trial.engine_settings.label,
+        "version": trial.version,
+        "works": trial.works,
+        "why": trial.why,
+        "steps_per_s": measured(trial.steps_per_s),
+        "ns_per_day": measured(trial.ns_per_day),
+        "us_per_ion_step": measured(trial.us_per_ion_step),
+        "force_error": force_error,
+    }
+
+
+def _print_engines(fresh: bool) -> None:
+    from gbopt.config import MDConfig
+
+    typer.echo(f"\nengines, {MDConfig().potential}, NVT at 1100 K, 1,536 ions")
+    engines, chosen = _engines(fresh)
+    typer.echo(f"{'':12}{'steps/s':>10}{'ns/day':>9}{'us/ion/step':>13}{'dF/F':>9}")
+    for trial, error in engines:
+        _print_trial(trial, error)
     typer.echo(f"chosen      {chosen.why}")
     cutoff_A = chosen.settings.coulomb_cutoff_A
     speed = "" if chosen.us_per_ion_step is None else f", {chosen.us_per_ion_step:.2f} us/ion/step"
@@ -93,16 +165,13 @@ def _say(text: str) -> None:
     typer.secho(f"            {text}", dim=True, err=True)
 
 
-def _print_trials(found: Survey) -> None:
-    rows = zip(found.trials, found.force_errors, strict=True)
-    typer.echo(f"{'':12}{'steps/s':>10}{'ns/day':>9}{'us/ion/step':>13}{'dF/F':>9}")
-    for trial, error in rows:
-        label = trial.engine_settings.label
-        if not trial.works:
-            typer.echo(f"{label:24}does not work: {trial.why}")
-            continue
-        off = "" if error is None else f"{error:9.1e}"
-        typer.echo(f"{label:24}{_speed(trial)}{off}  {trial.version}")
+def _print_trial(trial: Trial, force_error: float | None) -> None:
+    label = trial.engine_settings.label
+    if not trial.works:
+        typer.echo(f"{label:24}does not work: {trial.why}")
+        return
+    off = "" if force_error is None else f"{force_error:9.1e}"
+    typer.echo(f"{label:24}{_speed(trial)}{off}  {trial.version}")
 
 
 def _speed(trial: Trial) -> str:

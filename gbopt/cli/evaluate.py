@@ -55,7 +55,7 @@ def evaluate(
     The record is DIR/evaluation.json, as that of a trial. Interrupt it freely: the same command
     goes on, and prints the record once it is there.
     """
-    from gbopt.campaign.single import open_single, run_single
+    from gbopt.campaign.single import finished_single, open_single, run_single
     from gbopt.cli.preflight import say
     from gbopt.config import load_campaign
     from gbopt.evaluate.signals import stoppable
@@ -66,10 +66,10 @@ def evaluate(
     spec = _specification(
         boundary, config, {name: v for name, v in changes.items() if v is not None}
     )
-    single = open_single(config, spec, out, say)
-    require_room(config.run, single.engine.settings)
-    found = single.finished
+    found = finished_single(config, spec, out)
     if found is None:
+        single = open_single(config, spec, out, say)
+        require_room(config.run, single.engine.settings)
         say(_cost(single))
         with stoppable(out) as signals:
             try:

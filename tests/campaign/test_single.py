@@ -18,7 +18,7 @@ NAME = "Sigma5(310)[001]"
 def test_one_boundary_is_evaluated_and_goes_on_after_a_kill(tiny, tmp_path):
     file, out = tiny(), tmp_path / "one"
     process = start("evaluate", NAME, file, "--out", out)
-    wait_for((out / "start.extxyz").exists, process)
+    wait_for((out / "start.extxyz").exists, process, timeout_s=280)
     kill_group(process)
     assert not (out / "evaluation.json").exists()
     done = run("evaluate", NAME, file, "--out", out, "--format", "json")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gbopt.cli.doctor import doctor
 from gbopt.cli.launch import check
 from gbopt.cli.read import Format
 from tests.campaign.harness import gbopt, without_libmpi
@@ -105,6 +106,17 @@ def test_doctor_and_schema_and_check():
     assert "distinct boundaries" in checked.stdout
     assert "symmetric tilt [001] (110): 5, at 18.92, 22.62, 28.07 deg" in checked.stdout
     assert "searched    misorientation_deg 12 to 30; width_layers 2 to 3" in checked.stdout
+
+
+def test_doctor_gives_its_findings_as_json(capsys):
+    doctor(fmt=Format.JSON)
+    found = json.loads(capsys.readouterr().out)
+    assert found["cores"] >= 1
+    assert "llzo-buckingham-c" in found["potentials"]
+    engines = {row["engine"]: row for row in found["engines"]}
+    assert engines["lammps/none"]["works"]
+    assert engines["lammps/none"]["steps_per_s"] > 0
+    assert found["chosen"]["engine"] in engines
 
 
 def test_check_of_a_wide_space_counts_kinds_and_names_what_is_searched():

@@ -12,18 +12,34 @@ import struct
 import subprocess
 import sys
 from fcntl import ioctl
+from inspect import signature
 from pathlib import Path
 from termios import TIOCSWINSZ
 
 import pytest
 
+from gbopt.cli.app import app
+from gbopt.cli.read import Format
 from gbopt.store.rundir import EVALUATION
 from tests.cli.test_structures import run
 from tests.cli.test_watch import begun
 from tests.report.factory import finished
 
 SCREENS = Path(__file__).parent / "screens"
+READERS = {
+    *("check", "status", "trace", "show", "insight", "regress", "compare", "confirm", "evaluate"),
+    *("analyze", "sites", "strain", "quench", "catalog", "inspect", "doctor"),
+}
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def test_every_reader_prints_tables_json_and_csv():
+    taken = {
+        info.callback.__name__
+        for info in app.registered_commands
+        if getattr(signature(info.callback).parameters.get("fmt"), "default", None) is Format.TABLE
+    }
+    assert taken >= READERS
 
 
 @pytest.fixture
