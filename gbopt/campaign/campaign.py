@@ -22,7 +22,7 @@ from gbopt.config import CampaignConfig
 from gbopt.errors import RunFolderError
 from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
-from gbopt.evaluate.candidate import Job, evaluate
+from gbopt.evaluate.candidate import Job, evaluate, tidy
 from gbopt.evaluate.engines import BEFORE_THE_CHOICE, choose_engine, pin, pinned_engine
 from gbopt.md import stopping
 from gbopt.md.engine import EngineSettings
@@ -311,6 +311,7 @@ class Campaign:
             job, config, bulk, settings=settings, folder=folder, on_progress=report
         )
         write_atomic(folder / EVALUATION, evaluation.model_dump_json(indent=1))
+        tidy(folder)
         return evaluation
 
     def record(self, evaluation: Evaluation) -> None:

@@ -117,6 +117,7 @@ def _simulate(
         settings=settings,
         folder=folder,
         stall_s=config.run.stall_s,
+        checkpoint_s=config.run.checkpoint_s,
         on_progress=progress_writer(folder, run.name),
     )
 

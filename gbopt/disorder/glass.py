@@ -189,6 +189,7 @@ def free_sites(setup: Setup, glass: Glass, settings: EngineSettings) -> NDArray[
             settings=settings,
             folder=folder,
             stall_s=config.run.stall_s,
+            checkpoint_s=config.run.checkpoint_s,
             on_progress=progress_writer(folder, f"sites of glass {glass.name}"),
         )
     trajectory = open_frames(folder, EXPLORE)
@@ -220,6 +221,7 @@ def _melt_and_quench(setup: Setup, glass: Glass, settings: EngineSettings, folde
         settings=settings,
         folder=folder,
         stall_s=config.run.stall_s,
+        checkpoint_s=config.run.checkpoint_s,
         on_progress=progress_writer(folder, f"glass {glass.name}"),
     )
     melt, quenched = (_motion(folder, name, crystal) for name in (MELT, QUENCH))
@@ -278,6 +280,7 @@ def _loosened(
         settings=settings,
         folder=folder / LOOSEN,
         stall_s=config.run.stall_s,
+        checkpoint_s=config.run.checkpoint_s,
         on_progress=progress_writer(folder, f"glass {glass.name}"),
     )
     broken = _last_frame(folder / LOOSEN, LOOSEN) / factor

@@ -18,7 +18,7 @@ import numpy as np
 from gbopt.config import CampaignConfig, MDConfig
 from gbopt.errors import MDError
 from gbopt.evaluate.agreement import route_flag
-from gbopt.md.checkpoint import clear_checkpoints
+from gbopt.md.checkpoint import clear_run
 from gbopt.md.engine import EngineSettings
 from gbopt.md.protocol import Stage, boundary_stages, frame_steps
 from gbopt.md.run import Progress, run_md
@@ -77,7 +77,7 @@ def set_first_aside(folder: Path, error: MDError) -> Failure:
     aside = folder / _SET_ASIDE
     shutil.rmtree(aside, ignore_errors=True)
     if (folder / "md").exists():
-        clear_checkpoints(folder / "md")
+        clear_run(folder / "md")
         (folder / "md").rename(aside)
     temporary = folder / f"{_FIRST}.tmp"
     temporary.write_text(failure.model_dump_json(indent=1), encoding="utf-8")
@@ -163,6 +163,7 @@ def _prepare(
         settings=replace(settings, timestep_ps=md.timestep_ps),
         folder=folder / PREPARED,
         stall_s=config.run.stall_s,
+        checkpoint_s=config.run.checkpoint_s,
         on_progress=on_progress,
     ) as run:
         trajectory = run.trajectory()

@@ -25,6 +25,7 @@ from gbopt.evaluate.engines import engine_identity, fitted, on_its_gpu
 from gbopt.evaluate.fields import charge_scale, collective_lag_ps, follow_fields, formal_charges
 from gbopt.evaluate.workers import become_worker, in_workers, place
 from gbopt.geometry.bulk import build_bulk
+from gbopt.md.checkpoint import clear_run
 from gbopt.md.engine import EngineSettings
 from gbopt.md.protocol import Stage, bulk_stages
 from gbopt.md.run import Progress, run_md
@@ -208,6 +209,7 @@ def run_replica(
             profile, found = _simulate_replica(config, own, folder, replica)
         profile.save(done)
         write_whole(meta, found.model_dump_json())  # last: it says that all is there
+        clear_run(folder / f"replica-{replica}")
         return profile, found
 
 
@@ -226,6 +228,7 @@ def _simulate_replica(
         settings=settings,
         folder=folder / f"replica-{replica}",
         stall_s=config.run.stall_s,
+        checkpoint_s=config.run.checkpoint_s,
         on_progress=_silent,
     ) as run:
         trajectory = run.trajectory()

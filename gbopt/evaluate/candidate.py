@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import traceback
 from collections import deque
@@ -13,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbopt.analysis.frames import drift_corrected
+from gbopt.cache import write_whole
 from gbopt.config import CampaignConfig
 from gbopt.crystal.neighbours import wrap
 from gbopt.errors import AnalysisError, EnvironmentProblem, GeometryError, MDError
+from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.agreement import route_flag
 from gbopt.evaluate.attempts import (
     EARLIER,
@@ -37,9 +40,9 @@ from gbopt.evaluate.meters import Meters
 from gbopt.evaluate.record import Job, Notes, conditions, now, record, temperature_flag
 from gbopt.geometry.build import build_bicrystal
 from gbopt.geometry.files import write_structure
-from gbopt.md.checkpoint import clear_checkpoints
+from gbopt.md.checkpoint import clear_run
 from gbopt.md.engine import EngineSettings
-from gbopt.md.protocol import Stage, boundary_stages
+from gbopt.md.protocol import Stage, boundary_stages, frame_steps, frames_of
 from gbopt.md.room import needed_bytes, unwritable
 from gbopt.md.run import MDRun, Progress, run_md
 from gbopt.model.bicrystal import Bicrystal
@@ -53,9 +56,10 @@ from gbopt.model.observables import Estimate
 from gbopt.model.trajectory import TrajectoryInfo
 from gbopt.potentials.library import get_potential
 
-__all__ = ["Job", "evaluate"]
+__all__ = ["Job", "evaluate", "tidy"]
 
 _NPY_HEADER = 128
+_INCUMBENT = "incumbent.json"
 
 
 def evaluate(
@@ -69,7 +73,9 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate one boundary.
 
-    Trouble with this candidate (geometry, MD, analysis) becomes part of the returned record.
+    Trouble with this candidate (geometry, MD, analysis) becomes part of the returned record. One
+    that was interrupted goes on from the last checkpoint in its folder and comes to the same
+    figures; when the record is on disk, ``tidy`` removes what that takes.
 
     Args:
         job: the candidate.
@@ -87,6 +93,7 @@ def evaluate(
     notes = Notes(started_utc=now(), settings=settings, retry=earlier)
     status, failure = Status.OK, None
     try:
+        job = _as_begun(job, folder)
         _build(job, bulk, folder, notes)
         _attempt(job, config, bulk, folder, notes, on_progress)
     except EnvironmentProblem:
@@ -110,16 +117,38 @@ def evaluate(
             hint="this is a defect of gbopt: report the traceback below",
             log_tail=traceback.format_exc(),
         )
-    for name in ("md", PREPARED):
-        clear_checkpoints(folder / name)  # what was found stands in the record
     return record(job, config, notes, status, failure)
+
+
+def _as_begun(job: Job, folder: Path) -> Job:
+    """The job with the best boundary that was known when it was first begun.
+
+    On that depends when production ends, so a job that is taken up must not see another.
+    """
+    file = folder / _INCUMBENT
+    try:
+        best = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        write_whole(file, json.dumps(job.best))
+        return job
+    return replace(job, best=Incumbent(*best) if best else None)
+
+
+def tidy(folder: Path) -> None:
+    """Delete what an evaluation is taken up from. Call when its record is on disk."""
+    for name in ("md", PREPARED):
+        clear_run(folder / name)
+    (folder / _INCUMBENT).unlink(missing_ok=True)
 
 
 def _needed(config: CampaignConfig, notes: Notes) -> int:
     """Room on the disk that the evaluation needs, bytes."""
     n_ions = notes.structure.n_ions if notes.structure else config.geometry.max_ions
-    frames = round(config.md.production_ps / config.md.frame_ps) + 1
-    return needed_bytes(n_ions, frames if config.run.keep_trajectory else 0)
+    stages = _stages(config, 0)
+    frames = frames_of(stages, frame_steps(config.md))
+    if config.run.keep_trajectory:
+        frames += next(s.steps for s in stages if s.kind == "production") // frame_steps(config.md)
+    return needed_bytes(n_ions, frames)
 
 
 def _failure(
@@ -195,6 +224,7 @@ def _run(
         settings=notes.settings,
         folder=folder / "md",
         stall_s=config.run.stall_s,
+        checkpoint_s=config.run.checkpoint_s,
         on_progress=on_progress,
     ) as run:
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
@@ -28,6 +29,8 @@ from gbopt.provenance import content_key
 
 Frames = Sequence[NDArray[np.float64]]
 
+_FOUND = "found.json"
+
 
 def inherent_energy(
     structure: Bicrystal,
@@ -39,7 +42,8 @@ def inherent_energy(
 ) -> Estimate:
     """Mean potential energy of frames quenched to their nearest minima, eV per cell.
 
-    Frames that lie a time segment apart count as independent.
+    Frames that lie a time segment apart count as independent. What has been found is kept in the
+    folder: an interrupted call goes on from there.
 
     Args:
         structure: whose frames they are.
@@ -54,12 +58,16 @@ def inherent_energy(
         MDError: the engine failed.
     """
     decompose(structure.counts)  # refused before anything is relaxed
-    energies = [
-        _relaxed_eV(
-            replace(structure, positions=wrap(frame, cell), cell=cell), config, settings, folder
-        )
-        for frame in frames
-    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    found, energies = _read_found(folder), []
+    for frame in frames:
+        key = hashlib.sha256(np.ascontiguousarray(frame).tobytes()).hexdigest()
+        if key not in found:
+            quenched = replace(structure, positions=wrap(frame, cell), cell=cell)
+            found[key] = _relaxed_eV(quenched, config, settings, folder / "md")
+            write_whole(folder / _FOUND, json.dumps(found))
+        energies.append(found[key])
+    shutil.rmtree(folder)  # kept only where it fails
     n = len(energies)
     return Estimate(
         value=float(np.mean(energies)),
@@ -68,6 +76,15 @@ def inherent_energy(
         n_eff=n,
         method=f"{n} frames quenched",
     )
+
+
+def _read_found(folder: Path) -> dict[str, float]:
+    """Energies, eV, by what they are of: those that an interrupted call had come to."""
+    try:
+        found: dict[str, float] = json.loads((folder / _FOUND).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
 
 
 def gb_energy(
@@ -147,6 +164,7 @@ def _relaxed_eV(
         settings=settings,
         folder=folder,
         stall_s=config.run.stall_s,
+        checkpoint_s=config.run.checkpoint_s,
         relax_cell=relax_cell,
     )
     shutil.rmtree(folder)  # kept only where it fails

@@ -35,6 +35,8 @@ _FREE_AXES: dict[Edges, tuple[bool, bool, bool]] = {
 class AseEngine:
     """One system under an ASE calculator."""
 
+    renewal_steps = 0
+
     def __init__(self, system: System, potential: Potential, settings: EngineSettings) -> None:
         import ase
         from ase.units import fs

@@ -113,6 +113,10 @@ class Engine(Protocol):
 
     version: str
     """Name and version, such as ``LAMMPS 20250722, OPENMP``."""
+    renewal_steps: int
+    """Steps after which the engine must go on from what it saves, so that a run comes to the same
+    whether or not it is taken up there: what is in memory alone, such as the order of ions and the
+    age of neighbour lists, shows in the rounding. 0: nothing is."""
 
     def begin(self, stage: Stage, *, fresh: bool = True) -> None:
         """Prepare a stage: velocities, thermostat, barostat, field, held ions.

@@ -26,6 +26,8 @@ from gbopt.md.protocol import Stage
 from gbopt.potentials.lammps import lammps_lines, quoted
 
 _THERMO_STEPS = 50
+# To write, read and set up again takes as long as some 3 steps on CPUs, more by far on GPUs.
+_RENEWAL_STEPS, _RENEWAL_STEPS_GPU = 500, 50_000
 _PACKAGES = {"omp": "OPENMP", "intel": "INTEL", "kokkos": "KOKKOS", "gpu": "GPU", "opt": "OPT"}
 
 
@@ -50,6 +52,8 @@ class LammpsEngine:
         self._lmp: Any = load_lammps().lammps(cmdargs=arguments)
         package = _PACKAGES.get(settings.accelerator, "plain")
         self.version = f"LAMMPS {self._lmp.version()}, {package}"
+        on_device = settings.accelerator in ("kokkos", "gpu")
+        self.renewal_steps = _RENEWAL_STEPS_GPU if on_device else _RENEWAL_STEPS
         self._first_step = 0
         self._stage: Stage | None = None
         self._started = self._evaluated = False

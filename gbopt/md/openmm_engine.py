@@ -45,6 +45,8 @@ _PLAIN = Kind("nvt")
 class OpenMMEngine:
     """One system in OpenMM."""
 
+    renewal_steps = 0
+
     def __init__(self, system: System, potential: Potential, settings: EngineSettings) -> None:
         assert isinstance(potential, BuckinghamPotential)  # noqa: S101 - make_engine saw to it
         self._mm: Any = load_openmm()

@@ -73,6 +73,17 @@ def frame_steps(md: MDConfig) -> int:
     return _steps(md.frame_ps, md)
 
 
+def frames_of(stages: tuple[Stage, ...], frame_steps: int) -> int:
+    """Frames that stages send.
+
+    Args:
+        stages: those that send none too.
+        frame_steps: steps between two frames, where a stage has no number of its own.
+    """
+    productions = (stage for stage in stages if stage.kind == "production")
+    return sum(stage.steps // (stage.frame_steps or frame_steps) + 1 for stage in productions)
+
+
 def boundary_stages(
     md: MDConfig,
     seed: int,

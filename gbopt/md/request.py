@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 
 from gbopt.config import Potential
 from gbopt.md.engine import EngineSettings, System
-from gbopt.md.protocol import Stage
+from gbopt.md.protocol import Stage, frames_of
+from gbopt.md.room import needed_bytes
 from gbopt.provenance import content_key
 
 _POTENTIAL: TypeAdapter[Potential] = TypeAdapter(Potential)
@@ -28,8 +29,11 @@ class Request:
     stages: tuple[Stage, ...]
     frame_steps: int
     """Steps between two frames, where a stage has no number of its own."""
-    checkpoint_steps: int = 0
-    """Steps between two checkpoints within a stage; 0: only between stages, up to production."""
+
+    @property
+    def room_bytes(self) -> int:
+        """Room that the run needs on the disk."""
+        return needed_bytes(len(self.system.species), frames_of(self.stages, self.frame_steps))
 
     @property
     def key(self) -> str:
@@ -48,7 +52,6 @@ class Request:
             "elements": list(self.system.elements),
             "stages": [_plain_stage(stage) for stage in self.stages],
             "frame_steps": self.frame_steps,
-            "checkpoint_steps": self.checkpoint_steps,
         }
 
     def write(self, folder: Path) -> None:
@@ -96,5 +99,4 @@ def read_request(folder: Path) -> Request:
         settings=EngineSettings(**plain["settings"]),
         stages=tuple(Stage(**stage) for stage in plain["stages"]),
         frame_steps=plain["frame_steps"],
-        checkpoint_steps=plain["checkpoint_steps"],
     )

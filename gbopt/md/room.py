@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from gbopt.errors import EnvironmentProblem
+from gbopt.md.frames import frames_bytes
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _LEAST_BYTES = 64_000
@@ -15,14 +16,14 @@ _BYTES_PER_ION, _BYTES_BESIDE = 2_000, 2_000_000
 """Structures, checkpoints, logs and profiles of one evaluation, rounded up."""
 
 
-def needed_bytes(n_ions: int, kept_frames: int = 0) -> int:
+def needed_bytes(n_ions: int, frames: int) -> int:
     """Room that one evaluation needs on the disk.
 
     Args:
         n_ions: of its cell.
-        kept_frames: frames of its trajectory that are kept.
+        frames: that are on the disk when it ends, those that are then deleted too.
     """
-    return _BYTES_BESIDE + n_ions * (_BYTES_PER_ION + 12 * kept_frames)
+    return _BYTES_BESIDE + n_ions * _BYTES_PER_ION + frames_bytes(n_ions, frames)
 
 
 def is_full(folder: Path) -> bool:

@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from gbopt.config import MDConfig, Potential
 from gbopt.errors import EnvironmentProblem, GboptError, MDError
 from gbopt.md import stopping
-from gbopt.md.checkpoint import clear_checkpoints
 from gbopt.md.engine import EngineSettings, System
+from gbopt.md.frames import as_frame
 from gbopt.md.libmpi import child_environment, mpiexec
 from gbopt.md.protocol import Stage, energy_stage, frame_steps
 from gbopt.md.request import Request
-from gbopt.md.room import is_full, needed_bytes, unwritable
+from gbopt.md.room import is_full, unwritable
 from gbopt.model.bicrystal import Bicrystal
 from gbopt.model.trajectory import Trajectory, TrajectoryInfo
 
@@ -55,16 +55,19 @@ class MDRun:
         request: Request,
         stall_s: float,
         on_progress: Callable[[Progress], None],
+        checkpoint_s: float,
     ) -> None:
         self._folder, self._request = folder, request
         self._structure, self._md = info
-        self._stall_s = stall_s
+        self._stall_s, self._checkpoint_s = stall_s, checkpoint_s
+        self._saved = time.monotonic()
         self._on_progress = on_progress
         self._stage = "start"
-        self._temperatures: dict[str, list[float]] = {}
+        self._mean_K: dict[str, float] = {}
         self._begun: dict[str, Any] | None = None
         self._ended = False
         self.steps_done: dict[str, int] = {}
+        """Steps of each stage, those of before an interruption included."""
         self.energies_eV: dict[str, float] = {}
         """Potential energy at the last report of each stage."""
         self.engine = ""
@@ -72,8 +75,8 @@ class MDRun:
         self._process, self._pipe = _spawn(folder, request.settings)
 
     def mean_temperature_K(self, stage: str = "production") -> float:
-        """Mean temperature of a stage so far; nan before its first report."""
-        return float(np.mean(self._temperatures.get(stage, [math.nan])))
+        """Mean temperature of a production stage at its frames so far; nan before the second."""
+        return self._mean_K.get(stage, math.nan)
 
     @property
     def ended(self) -> bool:
@@ -91,7 +94,8 @@ class MDRun:
         Their interval and temperature are those of the stage; it says whether they are positions
         or velocities.
 
-        Call again for the stage after it, once the frames have been consumed.
+        Call again for the stage after it, once the frames have been consumed. Those of a run that
+        is taken up come from the first one on.
 
         Args:
             go_on: asked after each chunk of the stage, when its frames have been consumed; the
@@ -111,7 +115,6 @@ class MDRun:
             n_frames=message["n_frames"],
             temperature_K=message["temperature_K"] or self._md.temperature_K,
             length_err_A=message["length_err_A"],
-            first_frame=message["first_frame"],
             content=message["content"],
         )
         return Trajectory(info, self._frames(go_on))
@@ -122,8 +125,7 @@ class MDRun:
                 self._begun = message
                 return
             if message["type"] == "frame":
-                frame = np.frombuffer(self._read(), dtype=np.float64)
-                yield frame.reshape(self._structure.n_ions, 3)
+                yield as_frame(self._read(), self._structure.n_ions)
             elif message["type"] == "ask":
                 self._answer(go_on())
 
@@ -140,16 +142,22 @@ class MDRun:
             elif message["type"] == "ask":
                 self._answer(True)
 
-    def _answer(self, go_on: bool) -> None:
+    def _answer(self, yes: bool) -> None:
         assert self._process.stdin is not None  # noqa: S101 - opened in _spawn
         try:
-            self._process.stdin.write(b"go\n" if go_on else b"stop\n")
+            self._process.stdin.write(b"yes\n" if yes else b"no\n")
             self._process.stdin.flush()
         except OSError:
             raise self._death() from None
 
     def _receive(self) -> dict[str, Any]:
-        """Read the next message, keep the books, and turn trouble into an error."""
+        """Read the next message for others, keep the books, and turn trouble into an error."""
+        while (message := self._next())["type"] == "point":
+            due = time.monotonic() - self._saved >= self._checkpoint_s
+            self._answer(due or stopping.asked_to_end() is not None)
+        return message
+
+    def _next(self) -> dict[str, Any]:
         message: dict[str, Any] = json.loads(self._read())
         self._stage = message["stage"]
         self._heed(at_checkpoint=message["type"] == "checkpoint")
@@ -157,11 +165,14 @@ class MDRun:
             self._raise(message)
         self._ended = message["type"] == "done"
         if message["type"] == "engine":
-            self.engine = message["version"]
+            self.engine, self.steps_done = message["version"], message["steps_done"]
+        if message["type"] == "checkpoint":
+            self._saved = time.monotonic()
+        if message["type"] == "frame":
+            self._mean_K[self._stage] = message["mean_temperature_K"]
         if message["type"] == "progress":
             self.steps_done[self._stage] = message["step"]
             self.energies_eV[self._stage] = message["energy_eV"]
-            self._temperatures.setdefault(self._stage, []).append(message["temperature_K"])
             progress = Progress(
                 self._stage, message["step"], message["steps"], message["temperature_K"]
             )
@@ -183,19 +194,11 @@ class MDRun:
             raise self._death() from None
 
     def _heed(self, *, at_checkpoint: bool = False) -> None:
-        """End the run where that is asked for: at a checkpoint, if one may come soon."""
+        """End the run where that is asked for: at a checkpoint, if one comes soon."""
         if stopping.asked_to_end() is None:
             return
-        if at_checkpoint or not self._keeps() or stopping.patience_left_s() <= 0:
+        if at_checkpoint or stopping.patience_left_s() <= 0:
             stopping.heed()
-
-    def _keeps(self) -> bool:
-        """Whether what the run does now is lost unless it goes on for a while."""
-        request = self._request
-        kinds = {stage.name: stage.kind for stage in request.stages}
-        if request.checkpoint_steps or "production" not in kinds.values():
-            return True  # a checkpoint within the stage; a relaxation, which takes seconds
-        return kinds.get(self._stage, "production") != "production"
 
     def _death(self) -> GboptError:
         stopping.heed_late()
@@ -208,7 +211,7 @@ class MDRun:
 
     def _failure(self, cause: str, hint: str = "") -> GboptError:
         if is_full(self._folder):  # no fault of the run, whatever it says
-            return unwritable(self._folder, None, needed_bytes(self._structure.n_ions))
+            return unwritable(self._folder, None, self._request.room_bytes)
         hint = hint or f"the logs are in {self._folder}; a smaller md.timestep_ps often helps"
         return MDError(cause, hint=hint, stage=self._stage, log_tail=_tail(self._folder))
 
@@ -238,13 +241,14 @@ def run_md(
     folder: Path,
     stall_s: float,
     on_progress: Callable[[Progress], None],
-    checkpoint_steps: int = 0,
+    checkpoint_s: float = math.inf,
 ) -> Iterator[MDRun]:
     """Run the stages on a structure in a child process; the child ends with the context.
 
-    A run that was interrupted is taken up where its folder has a checkpoint of the same request:
-    after the last finished stage before production, or, where ``checkpoint_steps`` is given,
-    within any stage.
+    A run that was interrupted is taken up at the checkpoint in its folder, if that is of the same
+    request: after the last finished stage, or within one. It then sends all frames once more, and
+    what comes after them is what would have come without a break. Frames and checkpoints stay when
+    the run has ended: call ``clear_run`` when what was made of them is on disk.
 
     Args:
         structure: the ions and their cell.
@@ -252,10 +256,11 @@ def run_md(
         stages: what to do, one after another.
         md: temperature and frame interval, where a stage has none of its own.
         settings: the engine, its accelerator, time step and cut-offs.
-        folder: where request, start, log and checkpoints are written (made if need be).
+        folder: where request, start, log, frames and checkpoints are written (made if need be).
         stall_s: silence after which the child is given up.
         on_progress: called with every report of the child.
-        checkpoint_steps: steps between two checkpoints within a stage; 0: none there.
+        checkpoint_s: wall time between two checkpoints within a stage; there is one, too, when the
+            run is to end.
 
     Raises:
         ConfigError: the structure holds an element that the potential does not describe.
@@ -269,14 +274,11 @@ def run_md(
         settings=replace(settings, seed=_seed(stages)),
         stages=stages,
         frame_steps=frame_steps(md),
-        checkpoint_steps=checkpoint_steps,
     )
     request.write(folder)
-    run = MDRun(folder, (structure, md), request, stall_s, on_progress)
+    run = MDRun(folder, (structure, md), request, stall_s, on_progress, checkpoint_s)
     try:
         yield run
-        if run.ended:
-            clear_checkpoints(folder)
     finally:
         run.close()
 
@@ -306,6 +308,7 @@ def minimum_energy(
     folder: Path,
     stall_s: float,
     relax_cell: bool,
+    checkpoint_s: float = math.inf,
 ) -> float:
     """Potential energy of a structure relaxed to its nearest minimum, eV per cell.
 
@@ -317,6 +320,7 @@ def minimum_energy(
         folder: where request, start and log are written (made if need be).
         stall_s: silence after which the child is given up.
         relax_cell: whether the edges are relaxed to zero pressure too.
+        checkpoint_s: wall time between two checkpoints, from which it is taken up.
 
     Raises:
         MDError: the engine failed.
@@ -331,6 +335,7 @@ def minimum_energy(
         folder=folder,
         stall_s=stall_s,
         on_progress=_silent,
+        checkpoint_s=checkpoint_s,
     ) as run:
         run.finish()
     return run.energies_eV[stage.name]

@@ -29,9 +29,6 @@ class TrajectoryInfo:
     length_err_A: float = 0.0
     """Standard error of the cell length along the normal, from the NPT run before, A."""
 
-    first_frame: int = 0
-    """Index of the first frame that comes: not 0 where a run is taken up from a checkpoint."""
-
     content: FrameContent = "positions"
     """What the frames are."""
 

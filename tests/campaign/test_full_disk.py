@@ -37,7 +37,7 @@ def test_what_is_whole_stays_and_the_rest_is_run_when_there_is_room(tiny, tmp_pa
     done = on_a_disk_of("480k", tiny(evaluations=1), tmp_path)  # room for a part of the first trial
     assert done.returncode == 3, done.stdout + done.stderr
     assert "cannot be written: no space left on" in done.stderr.lower()
-    assert "hint: free some 3.92 MB there (" in done.stderr
+    assert "hint: free some 4.39 MB there (" in done.stderr
     assert "Traceback" not in done.stderr
     run = tmp_path / "run"
     assert evaluations(run) == {}  # the trial is not to blame

@@ -66,7 +66,7 @@ def test_a_second_ctrl_c_does_not_wait(tiny, tmp_path):
     process = started(tiny, run, "nvt", workers=2, nvt_ps=20.0)
     below = descendants(process)
     process.send_signal(signal.SIGINT)
-    time.sleep(1.0)
+    time.sleep(0.3)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
     before = time.monotonic()
@@ -102,6 +102,7 @@ STUDY = """\
 name = "signalled"
 question = "Does a study stop when it is signalled?"
 seed = 1
+cells = 1
 [potentials]
 c = "llzo-buckingham-c"
 [[crystals]]
@@ -119,11 +120,14 @@ def test_a_signal_to_a_study_waits_for_a_checkpoint_within_a_stage(tmp_path):
     study, folder = tmp_path / "study.toml", tmp_path / "study"
     study.write_text(STUDY)
     process = start("strain", study, "--out", folder)
-    wait_for(lambda: list(folder.rglob("production.f32")), process)
+    wait_for(lambda: list(folder.rglob("md/frames-*.f32")), process)
     below = descendants(process)
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=100)
     assert process.returncode == 143, output
     assert "a started one goes on" in output
     assert gone(below)
-    assert list(folder.rglob("md/checkpoint.json"))
+    (checkpoint,) = folder.rglob("md/checkpoint.json")
+    at = json.loads(checkpoint.read_text())
+    assert at["stage"] == 2
+    assert at["done"] >= 500

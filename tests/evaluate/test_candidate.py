@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import multiprocessing
 import re
 import signal
+import time
 
 import numpy as np
 import psutil
@@ -12,10 +14,11 @@ import pytest
 from gbopt.config import parse_campaign
 from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.bulk import bulk_reference
-from gbopt.evaluate.candidate import Job, evaluate
+from gbopt.evaluate.candidate import Job, evaluate, tidy
 from gbopt.md.engine import EngineSettings
 from gbopt.model.evaluation import Status
 from gbopt.model.spec import GBSpec
+from tests.campaign.harness import gone
 
 TEXT = """\
 name = "ends"
@@ -29,7 +32,7 @@ anneal_ps = 0.04
 quench_ps = 0.04
 npt_ps = 0.1
 nvt_ps = 0.04
-production_ps = 0.72
+production_ps = 1.08
 frame_ps = 0.01
 [bulk]
 cells = 1
@@ -46,6 +49,7 @@ energy_frames = 2
 target_dex = {target}
 [run]
 keep_trajectory = true
+checkpoint_s = 0.1
 """
 ENGINE = EngineSettings(engine="lammps", accelerator="omp", accuracy=5e-5)
 JOB = Job(
@@ -65,24 +69,31 @@ def bulk(tmp_path_factory):
         return bulk_reference(config, ENGINE, workers=1, on_progress=lambda text: None)
 
 
-def run(folder, bulk, target, best=None):
+def run(folder, bulk, target, best=None, on_progress=lambda p: None):
     config = parse_campaign(TEXT.format(target=target), "test")
     job = dataclasses.replace(JOB, best=best)
-    return evaluate(job, config, bulk, settings=ENGINE, folder=folder, on_progress=lambda p: None)
+    return evaluate(job, config, bulk, settings=ENGINE, folder=folder, on_progress=on_progress)
+
+
+@pytest.fixture(scope="module")
+def whole(bulk, tmp_path_factory):
+    """An evaluation that nothing disturbed, and its folder."""
+    folder = tmp_path_factory.mktemp("whole")
+    return run(folder, bulk, target=0), folder
 
 
 def frames(folder):
     return np.load(folder / "trajectory.npy")
 
 
-def test_production_ends_at_the_target_error_the_budget_or_sure_inferiority(bulk, tmp_path):
-    whole = run(tmp_path / "whole", bulk, target=0)
+def test_production_ends_at_the_target_error_the_budget_or_sure_inferiority(whole, bulk, tmp_path):
+    whole, folder = whole
     assert whole.failure is None
-    assert (whole.ending, whole.conditions.production_ps) == ("budget", 0.72)
-    assert frames(tmp_path / "whole").shape[0] == 73
+    assert (whole.ending, whole.conditions.production_ps) == ("budget", 1.08)
+    assert frames(folder).shape[0] == 109
     for name in ("profiles.csv", "charge.csv", "potential.csv", "final.extxyz"):
         assert name in whole.artifacts.values()
-        assert (tmp_path / "whole" / name).stat().st_size > 1000
+        assert (folder / name).stat().st_size > 1000
     assert whole.artifacts["li_density"] == "li_density.npz"
     seen = np.load(tmp_path / "whole" / "li_density.npz")
     li = int(re.search(r"Li(\d+)", whole.conditions.composition)[1])
@@ -90,18 +101,66 @@ def test_production_ends_at_the_target_error_the_budget_or_sure_inferiority(bulk
     assert "gb_energy" in whole.observables
 
     short = run(tmp_path / "short", bulk, target=1)
-    assert (short.ending, short.conditions.production_ps) == ("target", 0.48)
-    assert frames(tmp_path / "short").shape[0] == 49
+    assert (short.ending, short.conditions.production_ps) == ("target", 0.72)
+    assert frames(tmp_path / "short").shape[0] == 73
     assert "conductivity_field" in short.observables  # the runs under a field follow all the same
     assert short.md_steps < whole.md_steps
     # The beginning of both is the same run.
-    assert np.array_equal(frames(tmp_path / "short"), frames(tmp_path / "whole")[:49])
+    assert np.array_equal(frames(tmp_path / "short"), frames(folder)[:73])
 
     worse = run(tmp_path / "worse", bulk, target=0, best=Incumbent(-9.0, 0.1))
     assert (worse.status, worse.ending) == (Status.PRUNED, "inferior")
     assert worse.status.finished
     assert "conductivity_field" not in worse.observables
     assert worse.objective == short.objective
+
+
+def report_to(file):
+    def note(progress):
+        with file.open("a") as lines:
+            lines.write(f"{progress.stage}: {progress.step}\n")
+
+    return note
+
+
+def test_an_evaluation_that_is_killed_comes_to_the_same_figures(whole, bulk, tmp_path):
+    """kill -9 in production, under the field and between two quenches: nothing is repeated."""
+    folder, seen = tmp_path / "killed", tmp_path / "seen"
+    moments = (
+        lambda: "production: 520" in seen.read_text(),
+        lambda: "field 0.05 V/A: 20" in seen.read_text(),
+        (folder / "energy" / "found.json").exists,
+    )
+    repeated = []
+    for reached in moments:
+        seen.write_text("")
+        process = multiprocessing.get_context("fork").Process(
+            target=run, args=(folder, bulk, 0, None, report_to(seen))
+        )
+        process.start()
+        while not reached():
+            assert process.is_alive()
+            time.sleep(0.01)
+        children = psutil.Process(process.pid).children()
+        process.kill()
+        process.join()
+        assert gone(children)
+        repeated.append(seen.read_text().split("\n", 1)[0])
+    # After a checkpoint within production, and after the stage that had been finished.
+    assert repeated == ["minimise: 50", "production: 505", "field 0.05 V/A: 5"]
+    seen.write_text("")
+    found = run(folder, bulk, target=0, best=Incumbent(-9.0, 0.1), on_progress=report_to(seen))
+    expected, elsewhere = whole
+    assert seen.read_text() == ""  # the last run had no MD to do
+    times = {"seconds", "started_utc", "finished_utc", "provenance"}
+    assert found.model_dump(exclude=times) == expected.model_dump(exclude=times)
+    assert np.array_equal(frames(folder), frames(elsewhere))
+    for name in ("profiles.csv", "charge.csv", "potential.csv", "final.extxyz"):
+        assert (folder / name).read_bytes() == (elsewhere / name).read_bytes()
+    size = 12 * 960 * 109
+    assert (folder / "md" / "frames-5.f32").stat().st_size == size
+    tidy(folder)
+    assert not [*folder.rglob("frames-*"), *folder.rglob("checkpoint*")]
 
 
 def test_a_run_that_dies_is_tried_once_more_with_care(bulk, tmp_path):
@@ -135,7 +194,7 @@ def test_a_run_that_dies_is_tried_once_more_with_care(bulk, tmp_path):
     assert not [stage for stage in seen if stage.startswith("npt")]
     assert found.failure is None
     assert found.ending == "budget"
-    assert found.conditions.production_ps == 0.72
+    assert found.conditions.production_ps == 1.08
     assert found.conditions.preparation.startswith("second attempt: up to 400 iterations")
     flag = next(f for f in found.flags if f.name == "second_attempt")
     assert flag.level == "warn"

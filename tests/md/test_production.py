@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gbopt.errors import EnvironmentProblem
 from gbopt.geometry.bulk import build_bulk
 from gbopt.md.engine import EngineSettings, masses_amu
 from gbopt.md.protocol import Stage, bulk_stages
@@ -42,7 +43,7 @@ def crystal():
     return build_bulk(1, 13.185, 0)
 
 
-def collect(crystal, potential, md, folder, *, settings=LAMMPS, stages=STAGES, every=0, stop_at=0):
+def collect(crystal, potential, md, folder, *, settings=LAMMPS, stages=STAGES, stop_at=0):
     """Information and frames of every production stage that comes; temperatures by stage."""
     seen, found, frames = {}, [], []
 
@@ -58,7 +59,6 @@ def collect(crystal, potential, md, folder, *, settings=LAMMPS, stages=STAGES, e
         folder=folder,
         stall_s=60,
         on_progress=look,
-        checkpoint_steps=every,
     ) as run:
         while not run.ended:
             trajectory = run.trajectory()
@@ -101,21 +101,46 @@ def test_every_stage_sends_its_own_frames_at_its_own_interval(
     assert np.sqrt(np.mean((gap - path) ** 2)) < 0.1 * np.sqrt(np.mean(gap**2))
 
 
-def test_a_stage_of_velocities_is_taken_up_in_its_middle(crystal, potential, short_md, tmp_path):
+def test_stages_that_are_finished_are_sent_once_more(crystal, potential, short_md, tmp_path):
     arguments = (crystal, potential, short_md)
-    whole = collect(*arguments, tmp_path / "a", every=20)[0]
+    whole = collect(*arguments, tmp_path / "a")[0]
     with pytest.raises(InterruptedRunError):
-        collect(*arguments, tmp_path / "b", every=20, stop_at=14)
-    rest, seen = collect(*arguments, tmp_path / "b", every=20)
+        collect(*arguments, tmp_path / "b", stop_at=14)
+    again, seen = collect(*arguments, tmp_path / "b")
     assert "cooling" not in seen
-    info, frames = rest[0]
-    # The child may have run ahead of what the parent read when it was interrupted.
-    assert info.first_frame >= 11
-    if info.content == "velocities":
-        assert info.first_frame % 10 == 1
-        assert len(frames) == 51 - info.first_frame
-    expected = whole[-len(rest)][1][info.first_frame :]
-    assert np.abs(np.array(frames) - expected).max() < 1e-3
+    for (info, frames), (expected, others) in zip(again, whole, strict=True):
+        assert (info.content, info.temperature_K) == (expected.content, expected.temperature_K)
+        assert np.array_equal(info.cell, expected.cell)
+        assert np.array_equal(frames, others)
+
+
+def test_a_stage_ends_early_again_where_it_did(crystal, potential, short_md, tmp_path):
+    first = replace(PLACES, name="first", steps=80, chunk_steps=20)
+    stages = (WARM, first, PLACES)
+    arguments = {"settings": LAMMPS, "folder": tmp_path, "stall_s": 60}
+
+    def lengths(chunks):
+        """Frames of both stages, where the first one ends after so many chunks."""
+        asked = []
+
+        def go_on():
+            asked.append(1)
+            return len(asked) < chunks
+
+        with run_md(
+            crystal, potential, stages, short_md, on_progress=lambda p: None, **arguments
+        ) as run:
+            early = len(list(run.trajectory(go_on).frames))
+            whole = len(list(run.trajectory().frames))
+            run.finish()
+        return early, whole, run.steps_done
+
+    found = lengths(2)
+    assert found == (11, 11, {"warm": 60, "first": 40, "places": 40})
+    assert lengths(2) == found
+    with pytest.raises(EnvironmentProblem, match="first was ended early"):
+        lengths(3)
+    assert lengths(3)[:2] == (16, 11)
 
 
 def test_what_a_stage_leaves_to_the_request_does_not_change_its_key(

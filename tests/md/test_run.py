@@ -100,7 +100,7 @@ def test_grains_are_held_while_the_cores_are_disordered(
         first[label] = frames[0]
     gap = (first["after"] - first["before"]) @ np.linalg.inv(info.cell)
     moved = np.linalg.norm((gap - np.round(gap)) @ info.cell, axis=1)
-    assert moved[~small_boundary.core].max() < 1e-6
+    assert moved[~small_boundary.core].max() < 1e-5  # frames are of single precision
     assert np.median(moved[small_boundary.core]) > 0.3
 
 
