@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from gbopt.cli.app import app
-from gbopt.config import load_potential, parse_campaign
+from gbopt.config import CampaignConfig, load_potential, parse_campaign
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -80,6 +80,13 @@ def test_what_is_said_to_be_the_default_is(section):
         if getattr(getattr(default, name), field) != getattr(getattr(given, name), field)
     }
     assert differing <= {"geometry.crystal_A", "geometry.max_ions"}  # as the page says
+
+
+def test_every_field_of_a_campaign_file_is_on_its_page():
+    text = (ROOT / "docs" / "campaign.md").read_text()
+    for name, field in CampaignConfig.model_fields.items():
+        own = getattr(field.annotation, "model_fields", {})
+        assert [word for word in (name, *own) if not re.search(rf"\b{word}\b", text)] == []
 
 
 def test_files_and_links_that_are_shown_exist():
