@@ -82,7 +82,7 @@ def measure_strain(spec: Crystals, bench: Bench) -> Measured:
     plain_D = measure_crystals(spec, bench)
     D = {
         volume: finding.ours
-        for volume, finding in zip(spec.all_volumes, plain_D.findings, strict=True)
+        for volume, finding in zip(sorted(spec.all_volumes), plain_D.findings, strict=True)
     }
     nearest = min(D, key=lambda volume: abs(volume - 1))
     found = [

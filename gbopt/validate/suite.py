@@ -67,7 +67,7 @@ def _quick() -> list[Check]:
             name=f"lattice t {label}",
             section=_LATTICE,
             tier="quick",
-            cpu_s=15,
+            cpu_s=12,
             spec=Tetragonal(label=label, potential=potential),
             measure=measure_tetragonal,
         )
@@ -99,7 +99,7 @@ def _standard() -> list[Check]:
     for label in _AT_ZERO_PRESSURE:
         wide = Cubic(label=label, potential=_SETS[label], cells=2, npt_ps=20.0)
         ladder = replace(_long(label), temperatures_K=_CUBIC_K)
-        checks += [_cubic("standard", 350, wide), _crystals("standard", 500, ladder)]
+        checks += [_cubic("standard", 450, wide), _crystals("standard", 500, ladder)]
     cip = replace(_long("CIP"), replicas=2)
     ladder = replace(cip, volumes=(1.01,), temperatures_K=(700.0, 900.0, 1100.0))
     checks += [
@@ -110,7 +110,7 @@ def _standard() -> list[Check]:
     checks += [
         _boundary(
             "standard",
-            900,
+            650,
             Boundary(
                 name=name,
                 potential=_C,
