@@ -25,6 +25,7 @@ from gbopt.campaign.reference import (
     require_fit,
     specifications,
 )
+from gbopt.campaign.relay import relayed
 from gbopt.campaign.run import gpus_shared
 from gbopt.config import CampaignConfig
 from gbopt.errors import RunFolderError
@@ -32,7 +33,6 @@ from gbopt.evaluate.bulk import BulkReference, bulk_reference
 from gbopt.evaluate.candidate import Job, evaluate
 from gbopt.evaluate.engines import on_its_gpu
 from gbopt.evaluate.workers import become_worker, in_workers, place
-from gbopt.md import stopping
 from gbopt.md.engine import EngineSettings
 from gbopt.md.run import Progress
 from gbopt.model.evaluation import Evaluation
@@ -134,8 +134,7 @@ def confirm(campaign: Campaign) -> list[tuple[Rung, Evaluation]]:
     def say(text: str) -> None:
         campaign.folder.note("confirming", message=text)
 
-    with campaign.folder.exclusive(), gpus_shared(campaign):
-        stopping.begin(path)
+    with campaign.folder.exclusive(), relayed(path, anew=True), gpus_shared(campaign):
         engine = campaign.engine().settings
         rungs = plan(campaign)
         waiting = [rung for rung in rungs if not (_folder(path, rung) / EVALUATION).exists()]

@@ -28,13 +28,18 @@ def attended() -> Iterator[Signals]:
 
 
 @contextmanager
-def relayed(folder: Path, deadline: Deadline | None) -> Iterator[None]:
+def relayed(
+    folder: Path, deadline: Deadline | None = None, *, anew: bool = False
+) -> Iterator[None]:
     """Bring what is asked of a campaign to the desk of this process while the context lasts.
 
     Args:
         folder: the run folder.
         deadline: where it is one that ends what runs, it does so.
+        anew: forget what was asked before: it was asked of others.
     """
+    if anew:
+        stopping.begin(folder)
     desk, over = stopping.watched(), threading.Event()
     if desk is None:
         yield

@@ -51,14 +51,13 @@ def run(campaign: Campaign, deadline: Deadline | None = None) -> str:
     """
     folder = campaign.folder
     with folder.exclusive():
-        stopping.begin(folder.path)
         _wait_for_leftovers(folder.path)
         if not folder.has_workers():
             campaign.reopen()
         hours = campaign.config.search.max_hours
         if deadline is None and hours is not None:
             deadline = after_hours(hours)
-        return _run(campaign, deadline, joined=False)
+        return _run(campaign, deadline, anew=True, joined=False)
 
 
 def join(campaign: Campaign, deadline: Deadline | None = None) -> str:
@@ -75,15 +74,14 @@ def join(campaign: Campaign, deadline: Deadline | None = None) -> str:
     """
     folder = campaign.folder
     folder.require_joinable()
-    if not folder.is_running():  # what was asked was asked of others
-        stopping.begin(folder.path)
+    anew = not folder.is_running()
     folder.note("joined", host=socket.gethostname(), workers=campaign.config.run.workers)
-    return _run(campaign, deadline, joined=True)
+    return _run(campaign, deadline, anew=anew, joined=True)
 
 
-def _run(campaign: Campaign, deadline: Deadline | None, *, joined: bool) -> str:
+def _run(campaign: Campaign, deadline: Deadline | None, *, anew: bool, joined: bool) -> str:
     """Run workers until all have ended."""
-    with relayed(campaign.folder.path, deadline):
+    with relayed(campaign.folder.path, deadline, anew=anew):
         earlier = campaign.finished_count()
         try:
             with prepared(campaign):

@@ -42,9 +42,9 @@ def confirm(
     """
     from gbopt.campaign import confirm as confirmation
     from gbopt.campaign.campaign import Campaign
+    from gbopt.campaign.relay import attended
     from gbopt.cli.preflight import say
     from gbopt.cli.progress import Display
-    from gbopt.evaluate.signals import stoppable
     from gbopt.md.placement import require_room
     from gbopt.report.confirmation import summarise
     from gbopt.store.files import write_atomic
@@ -52,7 +52,7 @@ def confirm(
     campaign = Campaign.recover(run_dir)
     campaign.config = with_workers(_with_film(campaign.config, film, film_li), workers)
     require_room(campaign.config.run, campaign.engine(say).settings)
-    with stoppable(campaign.folder.path) as signals:
+    with attended() as signals:
         try:
             with Display(campaign.folder.path, plain_to=sys.stderr):
                 results = confirmation.confirm(campaign)

@@ -89,7 +89,7 @@ def submit(
         int, typer.Option("--workers", "-j", min=1, help="Evaluations at once in each job.")
     ] = 1,
     hours: Annotated[
-        float, typer.Option(min=0.02, help="Time limit of each job, h; it is queued again then.")
+        float, typer.Option(min=0.1, help="Time limit of each job, h; it is queued again then.")
     ] = 24.0,
     gpus: Annotated[int, typer.Option(min=0, help="GPUs of each job.")] = 0,
     memory_GB: Annotated[

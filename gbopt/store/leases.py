@@ -7,6 +7,7 @@ been touched for a minute by the clock of whoever waits: clocks of two machines 
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from filelock import SoftFileLease, Timeout
 
 DURATION_S = 60.0
 _BEATS = 4  # in each duration
+_LOOK_S = 0.5
 
 
 class LeaseLostError(BaseException):
@@ -55,6 +57,20 @@ class Lease:
             return False
         return True
 
+    def claim_patiently(self) -> bool:
+        """Take it if it is free, or its holder turns out to be dead; whether it is held now.
+
+        A holder on another machine is watched until it is seen alive: a minute at most.
+        """
+        seen = None
+        while not self.claim():
+            beat = _beat(self.file)
+            seen = beat if seen is None else seen
+            if beat != seen or _is_here(self.file):
+                return False
+            time.sleep(_LOOK_S)
+        return True
+
     @property
     def held(self) -> bool:
         """Whether it is held by this object, and was not taken over."""
@@ -76,13 +92,26 @@ class Lease:
 
 def is_held(file: Path) -> bool:
     """Whether a lease looks held to somebody who only reads."""
-    try:
-        age_s = time.time() - file.stat().st_mtime
-    except OSError:
-        return False
-    owner = SoftFileLease(file, lease_duration=DURATION_S).owner
+    beat = _beat(file)
     # The clocks of two machines may differ by a little.
-    fresh = age_s < 2 * DURATION_S
-    if owner is None or not owner.hostname.startswith(socket.gethostname()):
-        return fresh
-    return fresh and psutil.pid_exists(owner.pid)
+    fresh = beat is not None and time.time() - beat < 2 * DURATION_S
+    here = _is_here(file)
+    return fresh if here is None else here
+
+
+def _beat(file: Path) -> float | None:
+    """When it was last touched; None where there is none."""
+    try:
+        with file.open("rb") as handle:  # opened: a network file system looks anew then
+            return os.fstat(handle.fileno()).st_mtime
+    except OSError:
+        return None
+
+
+def _is_here(file: Path) -> bool | None:
+    """Whether its holder runs on this machine; None where that cannot be seen from here."""
+    owner = SoftFileLease(file, lease_duration=DURATION_S).owner
+    # The name of a container's host is followed by a mark.
+    if owner is None or owner.hostname.partition("?")[0] != socket.gethostname():
+        return None
+    return bool(psutil.pid_exists(owner.pid))

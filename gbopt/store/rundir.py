@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import BaseFileLock, FileLock, SoftFileLease, Timeout
+from filelock import FileLock, SoftFileLease, Timeout
 
 from gbopt import __version__
 from gbopt.config import (
@@ -34,7 +34,7 @@ from gbopt.model.evaluation import SO_FAR, Evaluation
 from gbopt.store.choice import chosen, not_safe, require_safe, where_chosen
 from gbopt.store.files import append_line, read_lines, write_atomic
 from gbopt.store.filesystems import shared_kind
-from gbopt.store.leases import DURATION_S, is_held
+from gbopt.store.leases import DURATION_S, Lease, is_held
 from gbopt.store.progress import PROGRESS
 from gbopt.store.storage import Storage, locked
 
@@ -229,25 +229,28 @@ class RunFolder:
         Raises:
             RunFolderError: another process holds it.
         """
-        lock: BaseFileLock = FileLock(self.path / RUN_LOCK)
-        if self.storage.kind != "sqlite":  # also from other machines
-            lock = SoftFileLease(self.path / RUN_LEASE, lease_duration=DURATION_S)
+        lock, lease = FileLock(self.path / RUN_LOCK), Lease(self.path / RUN_LEASE)
         try:
             lock.acquire(timeout=_LOCK_PATIENCE_S)
+            # Locks of the system may not reach other machines.
+            free = self.storage.kind == "sqlite" or lease.claim_patiently()
         except Timeout:
-            raise RunFolderError(
-                f"another gbopt process is running the campaign in {self.path}",
-                hint=f"watch it with `gbopt status {self.path}`, join it with `gbopt worker "
-                f"{self.path}`, or stop it first (Ctrl-C)",
-            ) from None
+            free = False
         except OSError as error:
             raise RunFolderError(
                 f"the run folder {self.path} cannot be written: {error.strerror}",
                 hint="copy it to a place you may write to, and resume the copy",
             ) from None
         try:
+            if not free:
+                raise RunFolderError(
+                    f"another gbopt process is running the campaign in {self.path}",
+                    hint=f"watch it with `gbopt status {self.path}`, join it with `gbopt worker "
+                    f"{self.path}`, or stop it first (Ctrl-C)",
+                )
             yield
         finally:
+            lease.release()
             lock.release()
 
     def has_workers(self) -> bool:

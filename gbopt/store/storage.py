@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 from filelock import FileLock, SoftFileLease, Timeout
@@ -78,19 +78,6 @@ class Storage:
     def __str__(self) -> str:
         """For messages: a file, or an address without its password."""
         return without_password(self.url) if self.file is None else str(self.file)
-
-    @property
-    def as_dashboard_has_it(self) -> str:
-        """The argument of optuna-dashboard; without a password, which everybody could read."""
-        if self.file is not None:
-            return f"sqlite:///{self.file}" if self.kind == "sqlite" else str(self.file)
-        return _SCHEME.sub("postgresql+psycopg://", without_password(self.url))
-
-    @property
-    def password(self) -> str | None:
-        """What the address holds of it."""
-        found = urlsplit(self.url)
-        return unquote(found.password) if found.password else None
 
     def successor(self) -> Storage:
         """Where the study is made anew: beside it, so that a kill leaves either."""

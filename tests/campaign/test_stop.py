@@ -1,12 +1,17 @@
 """Limits of time, and stopping a campaign from outside: real runs through the command line."""
 
 import json
+import os
+import signal
+import time
 from datetime import datetime
 
 import pytest
 
-from gbopt.campaign.deadline import at_clock, earliest
+from gbopt.campaign.deadline import Deadline, at_clock, at_walltime, earliest
+from gbopt.campaign.relay import attended, relayed
 from gbopt.errors import ConfigError
+from gbopt.md import stopping
 from tests.campaign.harness import (
     evaluations,
     events,
@@ -83,3 +88,32 @@ def test_stop_and_limits_refuse_what_makes_no_sense(tmp_path):
     refused = gbopt("resume", tmp_path, "--until", "25:00")
     assert refused.returncode == 1
     assert "HH:MM" in refused.stderr
+
+
+def test_the_end_of_a_job_is_no_moment_to_begin():
+    end_s = time.time() + 600
+    job = {"SLURM_JOB_ID": "7", "SLURM_JOB_END_TIME": f"{end_s:.0f}"}
+    limit = at_walltime(job)
+    assert end_s - 61 <= limit.at_s <= end_s - 59
+    assert not limit.too_near(500.0)
+    assert limit.too_near(560.0)
+    assert not limit._replace(ends_runs=False).too_near(560.0)  # what runs is finished then
+    with pytest.raises(ConfigError, match="not a job of SLURM"):
+        at_walltime({})
+
+
+def test_each_process_is_signalled_alone_and_all_are_asked(tmp_path):
+    with attended(), relayed(tmp_path, Deadline(time.time() + 1.0, "the job ends", True)):
+        assert stopping.request(afresh=True) is None
+        stopping.ask(tmp_path, now=False, by="somebody")
+        time.sleep(0.8)
+        assert stopping.request(afresh=True).by == "somebody"
+        assert stopping.asked_to_end() is None
+        time.sleep(1.2)
+        assert stopping.request(afresh=True).by == "the job ends"
+        with pytest.raises(stopping.Stopped):
+            stopping.heed()
+    with attended(), relayed(tmp_path / "other", None):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert stopping.request(afresh=True).by == "SIGUSR1"
+    assert stopping.read(tmp_path).by == "somebody"

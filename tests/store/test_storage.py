@@ -1,5 +1,6 @@
 """Where studies live: one behaviour in SQLite, in a journal and in PostgreSQL."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -152,6 +153,14 @@ def test_a_lease_is_for_one_and_outlives_nobody(tmp_path):
     time.sleep(1.0)
     assert two.claim()
     two.require()
+    two.release()
+    file.write_text("filelock/2\npid=1\nhost=elsewhere\nmode=lease\ntoken=ab\nduration=0.8\n")
+    beating = threading.Timer(0.4, file.touch)
+    beating.start()
+    assert not one.claim_patiently()  # it stirs
+    assert one.claim_patiently()  # and never again
+    one.release()
+    assert two.claim()
     file.unlink()
     file.write_text("filelock/2\npid=1\nhost=elsewhere\nmode=lease\ntoken=cd\nduration=0.8\n")
     time.sleep(1.0)
