@@ -30,7 +30,7 @@ from gbopt.campaign.run import gpus_shared
 from gbopt.config import CampaignConfig
 from gbopt.errors import RunFolderError
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
-from gbopt.evaluate.candidate import Job, evaluate
+from gbopt.evaluate.candidate import Job, evaluate, tidy
 from gbopt.evaluate.engines import on_its_gpu
 from gbopt.evaluate.workers import become_worker, in_workers, place
 from gbopt.md.engine import EngineSettings
@@ -201,6 +201,7 @@ def _run(
                 on_progress=_silent,
             )
         write_atomic(folder / EVALUATION, found.model_dump_json(indent=1))
+        tidy(folder)
     cause = found.failure.cause if found.failure else ""
     RunFolder.open_(Path(path)).note(
         "confirming",
