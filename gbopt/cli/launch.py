@@ -136,12 +136,14 @@ def with_workers(config: CampaignConfig, workers: int | None) -> CampaignConfig:
 
 
 def _require_space(config: CampaignConfig) -> None:
-    """Refuse a space without boundaries or an unfit potential before a folder is made."""
+    """Refuse an empty space, an unfit potential or earlier run before a folder is made."""
     from gbopt.campaign.space import GBSpace
+    from gbopt.campaign.told import of_earlier
     from gbopt.evaluate.fields import require_driven
 
     _ = GBSpace(config).geometries
     require_driven(config)
+    of_earlier(config)  # what it is to learn from is there, and fits
 
 
 def limit(max_hours: float | None, until: str | None, *, walltime: bool = False) -> Deadline | None:

@@ -109,6 +109,15 @@ class MeltConfig(Section):
     explore_ps: Picoseconds = Field(20.0, gt=0, le=1e5)
     """Its length, ps."""
 
+    @model_validator(mode="after")
+    def _cooled(self) -> Self:
+        if self.quench_to_K >= self.temperature_K:
+            raise ValueError(
+                f"quench_to_K = {self.quench_to_K:g} is not below temperature_K = "
+                f"{self.temperature_K:g}"
+            )
+        return self
+
 
 class LengthsConfig(Section):
     """[dynamics.lengths.LABEL]: runs of another length with a potential, such as a slow one."""

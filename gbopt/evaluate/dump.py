@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -27,6 +28,7 @@ _COORDINATES = (
 # Of the time units of LAMMPS's styles in Angstrom.
 _PS = {"metal": 1.0, "real": 1e-3}
 _IMAGES = ("ix", "iy", "iz")
+_NEEDED = ("TIMESTEP", "BOX BOUNDS")
 
 Block = dict[str, tuple[list[str], list[str]]]
 """Words of the title and lines of each section of one frame of a dump."""
@@ -80,14 +82,25 @@ def blocks(path: Path) -> Iterator[Block]:
                     "should begin",
                     hint=ADVICE,
                 )
-            n_ions = int(block["NUMBER OF ATOMS"][1][0])
-            size = {"ATOMS": n_ions, "BOX BOUNDS": 3}.get(item[1], 1)
+            size = {"ATOMS": _count(block, path), "BOX BOUNDS": 3}.get(item[1], 1)
             body = list(islice(lines, size))
             if len(body) < size or not body[-1].endswith("\n"):
                 return
             block[item[1]] = item[2].split(), body
             if item[1] == "ATOMS":
+                if missing := [name for name in _NEEDED if name not in block]:
+                    raise AnalysisError(f"{path} has no section {missing[0]}", hint=ADVICE)
                 yield block
+
+
+def _count(block: Block, path: Path) -> int:
+    """Ions of a frame."""
+    text = block["NUMBER OF ATOMS"][1][0].strip()
+    if not text.isdecimal() or not 0 < int(text) < sys.maxsize:
+        raise AnalysisError(
+            f"{path} has {text[:40]!r} where the number of ions should stand", hint=ADVICE
+        )
+    return int(text)
 
 
 def snapshot(block: Block, types: Sequence[str] | None) -> Snapshot:
@@ -173,6 +186,10 @@ def box(title: list[str], lines: list[str]) -> tuple[NDArray[np.float64], NDArra
     bounds = np.array([line.split() for line in lines], dtype=np.float64)
     if "abc" in title:
         return bounds[:, :3], bounds[:, 3]
+    if (bounds[:, 1] <= bounds[:, 0]).any():
+        raise AnalysisError(
+            "the box of the dump ends where it begins, or before that", hint="check BOX BOUNDS"
+        )
     xy, xz, yz = bounds[:, 2] if bounds.shape[1] == 3 else (0.0, 0.0, 0.0)
     low = bounds[:, 0] - [min(0.0, xy, xz, xy + xz), min(0.0, yz), 0.0]
     high = bounds[:, 1] - [max(0.0, xy, xz, xy + xz), max(0.0, yz), 0.0]

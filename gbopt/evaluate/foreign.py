@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gbopt.errors import AnalysisError, ConfigError, GboptError
 from gbopt.evaluate import mdanalysis
 from gbopt.evaluate.dump import ADVICE, Snapshot, blocks, open_text, snapshot
+from gbopt.geometry.read import require_whole_xyz
 from gbopt.model.bicrystal import LI, SPECIES
 from gbopt.model.trajectory import Trajectory, TrajectoryInfo
 
@@ -21,6 +22,8 @@ Normal = Literal["x", "y", "z"]
 
 CELL_TOLERANCE_A = 1e-3
 """Rounding of printed cells; thermal fluctuation in NPT is a hundred times as much."""
+FARTHEST_A = 1e6
+"""No ion diffuses as far as this from the origin, and no cell is as long."""
 LARGEST_STEP = 1 / 3
 """Of the shortest cell width: a larger step between frames may as well be one the other way."""
 
@@ -121,9 +124,10 @@ def _require_interval(first: Snapshot, second: Snapshot, given_ps: float) -> Non
 
 def _consistent(frames: Iterator[Snapshot], frame_interval_ps: float) -> Iterator[Snapshot]:
     """Sort the ions of each frame by id, and refuse frames that do not continue the first."""
-    first, stride = _sorted(next(frames)), 0
+    checked = (_sorted(_plausible(frame, n)) for n, frame in enumerate(frames, start=1))
+    first, stride = next(checked), 0
     yield first
-    for number, frame in enumerate(map(_sorted, frames), start=1):
+    for number, frame in enumerate(checked, start=1):
         if number == 1:
             _require_interval(first, frame, frame_interval_ps)
         stride = stride or frame.step - first.step
@@ -144,6 +148,26 @@ def _consistent(frames: Iterator[Snapshot], frame_interval_ps: float) -> Iterato
                 hint="analyse a run at constant volume (NVT or NVE), made in the mean NPT cell",
             )
         yield frame
+
+
+def _plausible(frame: Snapshot, number: int) -> Snapshot:
+    """Refuse a frame in which ions or cell are nowhere, or two ions are one."""
+    for what, values in (("cell", frame.cell), ("position", frame.positions)):
+        if not np.isfinite(values).all():
+            raise AnalysisError(
+                f"frame {number} has a {what} that is no number",
+                hint="the run blew up, or the file is damaged: analyse what comes before",
+            )
+        if (farthest_A := float(np.abs(values).max(initial=0.0))) > FARTHEST_A:
+            raise AnalysisError(
+                f"frame {number} has a {what} of {farthest_A:.3g} A, more than {FARTHEST_A:g} A",
+                hint="lengths must be in Angstrom; if they are, the run blew up",
+            )
+    if len(np.unique(frame.ids)) < len(frame.ids):
+        raise AnalysisError(
+            f"frame {number} has two ions of one id", hint="write each ion once, with its own id"
+        )
+    return frame
 
 
 def _sorted(frame: Snapshot) -> Snapshot:
@@ -226,6 +250,9 @@ def _refuse_types(path: Path, types: Sequence[str] | None) -> None:
 def _from_ase(path: Path) -> Iterator[Snapshot]:
     from ase.io import iread
 
+    if {".xyz", ".extxyz"} & {suffix.lower() for suffix in path.suffixes[-2:]}:
+        with open_text(path) as lines:
+            require_whole_xyz(lines)
     for step, atoms in enumerate(iread(path, index=":", do_not_split_by_at_sign=True)):
         yield Snapshot(
             ids=atoms.arrays.get("id", np.arange(len(atoms))),

@@ -226,7 +226,7 @@ def _frames(path: Path, kind: str) -> list[Atoms]:
             return [_expanded(block, path) for block in parse_cif(file) if block.has_structure()]
     if kind == "extxyz":
         with path.open(encoding="utf-8") as lines:
-            require_whole_xyz(lines, path.name)
+            require_whole_xyz(lines)
     options = {"Z_of_type": _types(path)} if kind == "lammps-data" else {}
     frames: list[Atoms] = read(
         path, index=":", format=kind, do_not_split_by_at_sign=True, **options
@@ -234,29 +234,21 @@ def _frames(path: Path, kind: str) -> list[Atoms]:
     return frames
 
 
-def require_whole_xyz(lines: IO[str], name: str) -> None:
+def require_whole_xyz(lines: IO[str]) -> None:
     """Refuse (extended) XYZ whose counts of ions are not those of its lines.
 
     ASE would look for as many lines as any number says, and for ever.
 
     Raises:
-        ConfigError: a count is no number, or the file ends before as many ions.
+        ValueError: a count is no number, or the file ends before as many ions.
     """
     while (line := lines.readline()).strip():
-        try:
-            wanted = int(line)
-        except ValueError:
-            wanted = -1
-        if wanted < 0:
-            raise ConfigError(
-                f"{name} has {line.strip()[:40]!r} where the number of ions should stand",
-                hint="each frame of XYZ begins with it; check the line, and the one before",
-            )
-        found = sum(1 for _ in islice(lines, min(wanted + 1, sys.maxsize))) - 1
-        if found < wanted:
-            raise ConfigError(
-                f"{name} ends within a frame: it announces {wanted} ions and has {max(found, 0)}",
-                hint="write the file again: it is cut short, or its count is wrong",
+        if not (text := line.strip()).isdecimal():
+            raise ValueError(f"there is {text[:40]!r} where the number of ions should stand")
+        found = sum(1 for _ in islice(lines, min(int(text) + 1, sys.maxsize))) - 1
+        if found < int(text):
+            raise ValueError(
+                f"it ends within a frame: {text[:40]} ions are announced, {max(found, 0)} are there"
             )
 
 

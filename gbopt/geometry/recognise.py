@@ -72,8 +72,8 @@ def recognise(
     if lattice_A is not None:
         if not abs(lattice_A / crystal.lattice_A - 1) < _FAR_SHARE:
             raise GeometryError(
-                f"a lattice parameter of {lattice_A:g} A is far from {crystal.lattice_A:g} A, that of "
-                f"{crystal.name}",
+                f"a lattice parameter of {lattice_A:g} A is far from that of {crystal.name}, "
+                f"{crystal.lattice_A:g} A",
                 hint=f"give one within {_FAR_SHARE:.0%} of it",
             )
         crystal = replace(crystal, lattice_A=lattice_A)

@@ -123,7 +123,7 @@ def get_potential(name: str) -> Potential:
     close = difflib.get_close_matches(name, potential_names(), n=1, cutoff=0.4)
     suggestion = f", did you mean {close[0]!r}?" if close else ""
     raise ConfigError(
-        f"md.potential: unknown potential {name!r}{suggestion}",
+        f"unknown potential {name!r}{suggestion}",
         hint=f"known potentials: {', '.join(potential_names())}; or the path of a TOML file",
     )
 
