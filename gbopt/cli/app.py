@@ -31,6 +31,7 @@ from gbopt.cli import (
     observe,
     read,
     regress,
+    reproduce,
     sites,
     validate,
 )
@@ -87,6 +88,7 @@ app.command(rich_help_panel=_LOOKING)(read.show)
 app.command(rich_help_panel=_LOOKING)(insight.insight)
 app.command(rich_help_panel=_LOOKING)(regress.regress)
 app.command(rich_help_panel=_LOOKING)(compare.compare)
+app.command(rich_help_panel=_LOOKING)(reproduce.reproduce)
 app.command(rich_help_panel=_LOOKING)(read.report)
 app.command(rich_help_panel=_LOOKING)(dashboard.dashboard)
 app.command(rich_help_panel=_LOOKING)(analyze.analyze)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
+import numpy as np
+
 from gbopt.analysis.boundary import log_objective
 from gbopt.config import CampaignConfig
 from gbopt.evaluate.adaptive import Incumbent
@@ -24,7 +26,7 @@ from gbopt.model.evaluation import (
 )
 from gbopt.model.spec import GBSpec
 from gbopt.potentials.library import get_potential
-from gbopt.provenance import make_provenance
+from gbopt.provenance import arrays_key, make_provenance
 
 # Shares of the target by which the mean temperature of production may be off.
 _TEMPERATURE_WARN, _TEMPERATURE_FAIL = 0.02, 0.05
@@ -138,12 +140,20 @@ def record(
             engine_settings=asdict(notes.settings),
             potential_key=get_potential(config.md.potential).key,
             settings_key=config.key,
+            structure_key=structure_key(notes.structure) if notes.structure else "",
             seed=job.spec.seed,
+            best_known=job.best,
             started_utc=notes.started_utc,
             finished_utc=now(),
             retry=notes.retry,
         ),
     )
+
+
+def structure_key(structure: Bicrystal) -> str:
+    """Content key of ions and cell: the same for two structures that are so bit for bit."""
+    elements = np.array(structure.elements)[structure.species]
+    return arrays_key(structure.positions, structure.cell, elements)
 
 
 def temperature_flag(mean_K: float, target_K: float) -> QualityFlag:
