@@ -33,7 +33,7 @@ _FILES = ("campaign.toml", "resolved.toml", "run.json", "engine.json", "bulk.jso
 _MORE = ("told.jsonl", "trace.jsonl", "confirm.json")
 # Of a trial and of a run of the confirmation; everything else there is bulky and can be made again.
 _KEPT = {"evaluation.json", "start.extxyz", "final.extxyz", "profiles.csv", "charge.csv"}
-_KEPT |= {"potential.csv"}
+_KEPT |= {"potential.csv", "li_density.npz"}
 _MEANING = {
     "campaign.toml": "the campaign file as given",
     "resolved.toml": "the campaign with every default written out",
@@ -53,6 +53,7 @@ _MEANING = {
     "profiles.csv": "densities and diffusivities of Li along the normal",
     "charge.csv": "charge density along the normal",
     "potential.csv": "potential along the normal under a field",
+    "li_density.npz": "how often Li was in each voxel of a grid over the cell (numpy)",
 }
 _TYPES = {
     ".toml": "application/toml",
@@ -60,6 +61,7 @@ _TYPES = {
     ".jsonl": "application/x-ndjson",
     ".csv": "text/csv",
     ".html": "text/html",
+    ".npz": "application/zip",
 }
 _LICENCES = "https://spdx.org/licenses"
 

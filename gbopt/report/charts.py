@@ -86,13 +86,14 @@ def insight_charts(found: Insights, axis: str) -> Iterator[Chart]:
         yield Chart(
             "pairs",
             "What the search's model expects of pairs of variables, all others held as in the "
-            "recommended boundary: the mean on the left, its standard deviation on the right. "
+            "recommended boundary: the mean of the log10 objective on the left, its standard "
+            "deviation on the right. "
             "Points are the evaluations, whatever their other variables. Not every point of a "
             "plane can be built.",
             f"Mean and standard deviation of the model for {', '.join(pairs)}; mean "
             f"{min(r['log10_objective'] for r in rows):.3g} to "
             f"{max(r['log10_objective'] for r in rows):.3g}.",
-            insight_figures.planes(rows, found.points, axis),
+            insight_figures.planes(rows, found.points),
             rows,
         )
     rows = calibration_rows(found)

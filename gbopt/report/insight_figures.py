@@ -82,7 +82,7 @@ def effects(rows: Rows) -> Any:
                 hovertemplate="%{y}: %{x:.3f} ± %{error_x.array:.3f}<extra></extra>",
             )
     figure.add_vline(x=0, line={"dash": "dash", "width": 1, "color": GREY})
-    figure.update_xaxes(title="decades per standard deviation")
+    figure.update_xaxes(title="decades per std. dev.")
     figure.update_yaxes(autorange="reversed")
     return styled(figure, height=160 + 40 * len(rows))
 
@@ -119,13 +119,12 @@ def dependence(rows: Rows, axis: str) -> Any:
     return styled(figure, height=60 + 280 * lines).update_layout(showlegend=False)
 
 
-def planes(rows: Rows, evaluated: Sequence[Params], axis: str) -> Any:
+def planes(rows: Rows, evaluated: Sequence[Params]) -> Any:
     """What is believed of pairs of variables: mean on the left, standard deviation on the right.
 
     Args:
         rows: from ``search.plane_rows``.
         evaluated: where the evaluations were.
-        axis: name of the objective with its unit.
     """
     pairs = list(dict.fromkeys((r["one"], r["other"]) for r in rows))
     figure = make_subplots(
@@ -153,12 +152,14 @@ def planes(rows: Rows, evaluated: Sequence[Params], axis: str) -> Any:
                 row=line,
                 col=col,
             )
-            figure.update_xaxes(**_titled(one, x), row=line, col=col)
+            axis = _titled(one, x)
+            figure.update_xaxes(**axis | ({"title": None} if col == 2 else {}), row=line, col=col)
         figure.update_yaxes(**_titled(other, y), row=line, col=1)
         figure.update_yaxes(showticklabels=False, row=line, col=2)
     figure.update_layout(
-        coloraxis=_scale("Cividis", axis, 0.0),
-        coloraxis2=_scale("Cividis_r", "standard deviation", 0.53),
+        # Few words: side by side on a phone.
+        coloraxis=_scale("Cividis", "mean", 0.0),
+        coloraxis2=_scale("Cividis_r", "std. dev.", 0.53),
     )
     return styled(figure, height=150 + 260 * len(pairs)).update_layout(
         showlegend=False, margin={"t": 90}
@@ -183,7 +184,7 @@ def _scale(colours: str, title: str, left: float) -> dict[str, Any]:
         "yanchor": "bottom",
         "ypad": 10,
         "title": {"text": title, "side": "top", "font": {"size": 12}},
-        "nticks": 5,
+        "nticks": 4,
     }
     return {"colorscale": colours, "colorbar": bar}
 

@@ -5,6 +5,8 @@ Other one: the reference of `gbopt confirm`, or, before that has run, the worst 
 
 from __future__ import annotations
 
+import base64
+import gzip
 import io
 import json
 from collections.abc import Iterator, Sequence
@@ -27,8 +29,8 @@ Array = NDArray[np.float64]
 
 ENCLOSED = 0.8
 """Li is shown where it is found most: in the places that hold this share of it."""
-# More would make the page large and turning it slow.
-_MOST_PLACES = 30_000
+# More would make turning it slow.
+_MOST_PLACES = 25_000
 _SMOOTHING_A = 0.6
 
 
@@ -66,6 +68,11 @@ class Scene:
     elements: tuple[str, ...]
     csv: str
     """The points of all sides; the viewer draws these."""
+
+    @property
+    def packed(self) -> str:
+        """The same, gzipped and in base64."""
+        return base64.b64encode(gzip.compress(self.csv.encode(), mtime=0)).decode()
 
 
 def sides(view: CampaignView) -> tuple[Side, ...]:
@@ -129,7 +136,7 @@ def structure_scene(shown: Sequence[Side]) -> Scene | None:
         "turn both; + and - come closer.",
         tuple(frames),
         tuple(sorted(elements, key=_size)),
-        "\n".join(lines),
+        "\n".join(lines) + "\n",
     )
 
 
@@ -140,19 +147,23 @@ def _size(element: str) -> int:
 
 def density_scene(shown: Sequence[Side]) -> Scene | None:
     """Where Li was during production; None where that was not recorded."""
-    text, frames, shares = io.StringIO("of,x_A,y_A,z_A,li_per_A3\n"), [], []
-    text.seek(0, io.SEEK_END)
+    text, frames = io.StringIO(), []
+    text.write("of,x_A,y_A,z_A,li_per_A3\n")
     for side in shown:
         density = _read_density(side)
         if density is None:
             continue
-        positions, values, share = densest(density)
+        positions, values, depth_A = densest(density)
         text.writelines(
             f"{side.role},{x:.1f},{y:.1f},{z:.1f},{value:.3g}\n"
             for (x, y, z), value in zip(positions.tolist(), values.tolist(), strict=True)
         )
-        shares.append(share)
-        said = f"{share:.0%} of the Li in {len(values) / density.smooth_A3.size:.0%} of the volume"
+        whole = depth_A > density.cell[0, 0] - 1e-6
+        said = f"{ENCLOSED:.0%} of the Li" + (
+            f" in {len(values) / density.smooth_A3.size:.0%} of the volume"
+            if whole
+            else f", a slice of {depth_A:.1f} of {density.cell[0, 0]:.1f} A along x"
+        )
         voxel_A = float(np.linalg.norm(density.cell[2]) / density.shape[2])
         frames.append(_frame(side, density.cell, said, voxel_A))
     if not frames:
@@ -161,11 +172,11 @@ def density_scene(shown: Sequence[Side]) -> Scene | None:
         "li-density",
         "places",
         "The ways of lithium: the places where it was most during production, which hold "
-        f"{min(shares):.0%} of it. Blue is where it was seldom among these, red where it was "
+        f"{ENCLOSED:.0%} of it. Blue is where it was seldom among these, red where it was "
         "often; move the slider to the left to see only the densest.",
         tuple(frames),
         (),
-        text.getvalue().rstrip("\n"),
+        text.getvalue(),
     )
 
 
@@ -179,19 +190,24 @@ def _read_density(side: Side) -> Density | None:
 
 
 def densest(density: Density) -> tuple[Array, Array, float]:
-    """The places of highest density, the highest first.
+    """The places that hold ``ENCLOSED`` of the Li, the densest first.
+
+    Where there are too many to draw, those of a slice from the first face of the cell along x.
 
     Returns:
-        Centres (p, 3) A, Li per A^3 (p,), and the share of the Li that they hold.
+        Centres (p, 3) A, Li per A^3 (p,), and how far the slice reaches, A.
     """
     flat = density.smooth_A3.ravel()
     order = np.argsort(-flat, kind="stable")
-    held = np.cumsum(flat[order], dtype=np.float64) / flat.sum(dtype=np.float64)
-    count = min(int(np.searchsorted(held, ENCLOSED)) + 1, _MOST_PLACES)
-    chosen = order[:count]
+    held = np.cumsum(flat[order], dtype=np.float64)
+    chosen = order[: int(np.searchsorted(held, ENCLOSED * held[-1])) + 1]
     index = np.column_stack(np.unravel_index(chosen, density.smooth_A3.shape))
-    positions: Array = (index + 0.5) / density.shape @ density.cell
-    return positions, flat[chosen].astype(np.float64), float(held[count - 1])
+    layers = np.cumsum(np.bincount(index[:, 0], minlength=int(density.shape[0])))
+    deep = max(1, int(np.searchsorted(layers, _MOST_PLACES, side="right")))
+    inside = index[:, 0] < deep
+    positions: Array = (index[inside] + 0.5) / density.shape @ density.cell
+    depth_A = float(density.cell[0, 0]) * deep / int(density.shape[0])
+    return positions, flat[chosen[inside]].astype(np.float64), depth_A
 
 
 def _frame(side: Side, cell: Array, said: str, voxel_A: float = 0.0) -> Frame:

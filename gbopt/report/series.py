@@ -124,8 +124,11 @@ def electric(view: CampaignView, evaluation: Evaluation) -> Rows:
     ):
         column = _columns(view, evaluation, name)
         if column:
-            z = [shifted_A(z, evaluation) for z in column["z_A"]]
-            rows = zip(z, column[value].tolist(), column[error].tolist(), strict=True)
+            z = np.array([shifted_A(z, evaluation) for z in column["z_A"]])
+            y = column[value]
+            if name == "potential":  # it falls by the cell length from one image to the next
+                y = y + column["z_A"] - z - evaluation.boundaries[0].z_A
+            rows = zip(z.tolist(), y.tolist(), column[error].tolist(), strict=True)
             found += [
                 {
                     "what": value,

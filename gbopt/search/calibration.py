@@ -11,7 +11,7 @@ import numpy as np
 from gbopt.errors import AnalysisError
 from gbopt.search.belief import Belief, believe
 from gbopt.search.history import Observation, complete, own
-from gbopt.search.influence import HELD_FROM, LEAST_POINTS
+from gbopt.search.influence import LEAST_POINTS, is_large
 from gbopt.search.posterior import fit_posterior
 from gbopt.search.settings import SearchSettings
 from gbopt.search.space import SearchSpace
@@ -54,7 +54,7 @@ def left_out(
     """Predict every value by a model fitted anew without its point.
 
     With more than ten points a tenth of them is left out at once. Bounds are learnt from, and not
-    predicted. From ``HELD_FROM`` points on the hyperparameters stay those of all data, unless
+    predicted. Where there is much (``is_large``) the hyperparameters stay those of all data, unless
     leads are among the inputs.
 
     Args:
@@ -76,7 +76,7 @@ def left_out(
             hint=f"{LEAST_POINTS} are needed",
         )
     theta = None
-    if len(order) >= HELD_FROM:
+    if is_large(len(order), len(done)):
         whole = (belief or believe(space, history, settings)).posterior
         theta = None if whole.leads else whole.theta
     found = []

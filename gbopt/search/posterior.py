@@ -299,13 +299,11 @@ def _resolve(
         errors_known=errors_known,
         theta=theta,
     )
-    for i, bound in enumerate(bounds):
-        if bound is not None:
-            at = np.asarray(first.space.transform([x[i]]), dtype=float)
-            mean, sd = first.models[-1].predict(at, return_std=True)
-            y[i], alpha[i] = site(
-                float(mean[0]), float(sd[0]), y[i], alpha[i], lower=bound == "lower"
-            )
+    bounded = [i for i, bound in enumerate(bounds) if bound is not None]
+    at = np.asarray(first.space.transform([x[i] for i in bounded]), dtype=float)
+    mean, sd = first.models[-1].predict(at, return_std=True)
+    for i, m, s in zip(bounded, mean.tolist(), sd.tolist(), strict=True):
+        y[i], alpha[i] = site(m, s, y[i], alpha[i], lower=bounds[i] == "lower")
 
 
 def _tell(

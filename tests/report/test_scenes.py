@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import gzip
 import io
 import json
 
 import numpy as np
 import pytest
 
+from gbopt.analysis.li_density import Density
 from gbopt.geometry.build import build_bicrystal
 from gbopt.geometry.files import write_structure
 from gbopt.report.html import write_report
-from gbopt.report.scenes import density_scene, sides, structure_scene
+from gbopt.report.scenes import densest, density_scene, sides, structure_scene
 from gbopt.report.trends import trend
 from gbopt.store.rundir import EVALUATION
 
@@ -83,6 +86,19 @@ def test_lithium_is_shown_where_it_was(run):
     assert densities == sorted(densities, reverse=True)
     volume_A3 = abs(np.linalg.det(cell)) / np.prod(SHAPE)
     assert sum(densities) * volume_A3 == pytest.approx(0.8 * 10, rel=0.1)
+
+
+def test_what_is_packed_is_the_csv(run):
+    scene = structure_scene(sides(run))
+    assert gzip.decompress(base64.b64decode(scene.packed)).decode() == scene.csv
+
+
+def test_of_too_many_places_a_slice_is_shown():
+    even = np.ones((20, 60, 60), dtype=np.float32)
+    positions, values, depth_A = densest(Density(even, even, np.diag([10.0, 30.0, 30.0])))
+    assert len(positions) == len(values) == 6 * 3600
+    assert depth_A == 3.0
+    assert positions[:, 0].max() < 3.0
 
 
 def test_a_confirmation_brings_its_reference(run, tmp_path):

@@ -1,6 +1,7 @@
 "use strict";
 // Turns the scenes of the page: ions, or places where Li was, in a periodic cell.
-// A scene's data are the CSV in its own script element, so that what is saved is what is drawn.
+// A scene's data are the CSV in its own script element, gzipped and in base64, so that what is saved
+// is what is drawn.
 (() => {
 const LOOKS = {
   Li: ["#E69F00", 0.55], La: ["#009E73", 1.05], Zr: ["#0072B2", 0.85], O: ["#D55E00", 0.42],
@@ -9,11 +10,20 @@ const LOOKS = {
 const OTHER = ["#8a8f98", 0.7];
 const GRAINS = ["#56B4E9", "#E69F00"], CORE = "#CC79A7";
 const RAMP = [[86, 180, 233], [204, 121, 167], [213, 94, 0]];
-const START = { yaw: 0.42, pitch: 0.32, zoom: 1 };
+const START = { yaw: 0.3, pitch: 0.2, zoom: 1 };
 const STEP = 0.12;
 
-for (const figure of document.querySelectorAll("figure[data-scene]")) {
-  const text = document.getElementById("data-" + figure.dataset.scene).textContent.trim();
+for (const figure of document.querySelectorAll("figure[data-scene]"))
+  unpacked(document.getElementById("data-" + figure.dataset.scene).textContent)
+    .then((text) => setUp(figure, text));
+
+function unpacked(packed) {
+  const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).text();
+}
+
+function setUp(figure, text) {
   const scene = { ...START, kind: figure.dataset.kind, hidden: new Set(), by: "element", share: 1 };
   scene.sides = [...figure.querySelectorAll("canvas")].map((canvas) => {
     const side = JSON.parse(canvas.dataset.side);
@@ -35,7 +45,7 @@ for (const figure of document.querySelectorAll("figure[data-scene]")) {
 }
 
 function pointsOf(text, role) {
-  const [head, ...lines] = text.split("\n");
+  const [head, ...lines] = text.trim().split("\n");
   const names = head.split(",");
   const at = Object.fromEntries(names.map((name, i) => [name, i]));
   return lines.map((line) => line.split(",")).filter((cells) => cells[0] === role).map((cells) => ({
@@ -46,7 +56,7 @@ function pointsOf(text, role) {
 }
 
 function save(link, text) {
-  link.href = URL.createObjectURL(new Blob([text + "\n"], { type: "text/csv" }));
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
 }
 
 function listen(scene, figure) {
