@@ -57,7 +57,7 @@ def run(campaign: Campaign, deadline: Deadline | None = None) -> str:
         hours = campaign.config.search.max_hours
         if deadline is None and hours is not None:
             deadline = after_hours(hours)
-        return _run(campaign, deadline, anew=True, joined=False)
+        return _run(campaign, deadline, joined=False)
 
 
 def join(campaign: Campaign, deadline: Deadline | None = None) -> str:
@@ -74,14 +74,14 @@ def join(campaign: Campaign, deadline: Deadline | None = None) -> str:
     """
     folder = campaign.folder
     folder.require_joinable()
-    anew = not folder.is_running()
     folder.note("joined", host=socket.gethostname(), workers=campaign.config.run.workers)
-    return _run(campaign, deadline, anew=anew, joined=True)
+    return _run(campaign, deadline, joined=True)
 
 
-def _run(campaign: Campaign, deadline: Deadline | None, *, anew: bool, joined: bool) -> str:
+def _run(campaign: Campaign, deadline: Deadline | None, *, joined: bool) -> str:
     """Run workers until all have ended."""
-    with relayed(campaign.folder.path, deadline, anew=anew):
+    # Jobs may wait in a queue when all are asked to stop: who joins does not forget that.
+    with relayed(campaign.folder.path, deadline, anew=not joined):
         earlier = campaign.finished_count()
         try:
             with prepared(campaign):

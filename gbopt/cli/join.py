@@ -49,6 +49,7 @@ def worker(
     from gbopt.campaign.relay import attended
     from gbopt.campaign.run import join
     from gbopt.cli.progress import Display
+    from gbopt.md import stopping
     from gbopt.store.choice import ADDRESS
 
     if storage is not None:
@@ -64,6 +65,10 @@ def worker(
             typer.echo("\ninterrupted: what it evaluated goes on at its last checkpoint elsewhere")
             raise typer.Exit(signals.exit_code) from None
     typer.echo(f"stopped: {reason}")
+    if stopping.read(run_dir) is not None:
+        typer.echo(
+            f"that stands until {run_dir / stopping.FILE} is deleted, or until it is resumed"
+        )
 
 
 def submit(
@@ -106,8 +111,11 @@ def submit(
     A job that reaches its time limit, or is pre-empted, is queued again and goes on at its
     checkpoint, until the campaign stops. The run folder must be on a file system that all share.
     """
+    from gbopt.md import stopping
+
     campaign = _opened(target, out)
     path = campaign.folder.path.resolve()
+    stopping.begin(path)
     if to in ("slurm", "local"):
         _as_jobs(campaign, to, jobs, workers, hours, gpus, memory_GB, slurm, until_walltime)
     elif to == "dask":

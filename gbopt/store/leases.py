@@ -51,6 +51,10 @@ class Lease:
             return True
         self._lock.release(force=True)  # one that was lost
         self.file.parent.mkdir(parents=True, exist_ok=True)
+        return self._try() or (not self.file.exists() and self._try())
+
+    def _try(self) -> bool:
+        """One try; older filelock takes a stale file away in it, and only that."""
         try:
             self._lock.acquire(timeout=0)
         except Timeout:

@@ -99,6 +99,10 @@ def test_a_worker_joins_a_run_and_leaves_it_alone(begun):
     assert sorted(evaluations(run)) == [0, 1, 2]
     assert numbers(run, "restarted") == [taken]
     assert numbers(run, "proposed") == [0, 1, 2]
+    assert gbopt("stop", run).returncode == 0
+    late = gbopt("worker", run)  # a job that waited in a queue, say
+    assert "stopped: asked to stop by `gbopt stop`" in late.stdout
+    assert f"{run / 'stop.json'} is deleted" in late.stdout
     asked = gbopt("worker", run, "--until-walltime")
     assert asked.returncode == 1
     assert "not a job of SLURM" in asked.stderr
