@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -218,12 +217,16 @@ def _read(path: Path) -> dict[str, Any]:
     """Fields of a specification from a TOML or JSON file."""
     import json
 
+    from gbopt.config.files import read_toml, toml_data
+
+    text = read_toml(path, "specification", "spec.toml with plane = [3, 1, 0]")
+    if path.suffix != ".json":
+        return toml_data(text, str(path))
     try:
-        text = path.read_text(encoding="utf-8")
-        fields = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except ValueError as error:  # of either parser
+        fields = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ConfigError(
-            f"{path} cannot be read: {error}", hint="write TOML, or JSON in a file named .json"
+            f"{path} cannot be read: {error}", hint="write JSON, or TOML in a file of another name"
         ) from None
     if not isinstance(fields, dict):
         raise ConfigError(f"{path} holds no table of fields", hint="write the fields of GBSpec")

@@ -37,17 +37,17 @@ def read_toml(path: Path, what: str, example: str) -> str:
     Raises:
         ConfigError: it cannot be read.
     """
-    hint = f"give the path of a TOML file, such as {example}"
+    hint, shown = f"give the path of a TOML file, such as {example}", _printable(str(path))
     try:
         return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
     except UnicodeDecodeError as error:
         raise ConfigError(
-            f"the {what} {path} is not text in UTF-8: byte {error.start} is no part of a character",
+            f"the {what} {shown} is not text in UTF-8: byte {error.start} is of no character",
             hint=f"{hint}, or save it in UTF-8",
         ) from None
     except (OSError, ValueError) as error:  # a path that no file can have is a ValueError
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"cannot read the {what} {path}: {reason}", hint=hint) from None
+        raise ConfigError(f"cannot read the {what} {shown}: {reason}", hint=hint) from None
 
 
 def parse_toml(model: type[Model], text: str, source: str, hint: str) -> Model:
@@ -69,10 +69,11 @@ def toml_data(text: str, source: str) -> dict[str, Any]:
         data = tomllib.loads(text)
     except RecursionError:
         raise _too_deep(source) from None
-    except ValueError as error:  # also of numbers with thousands of digits
+    except ValueError as error:
         twice = re.match(r"Cannot (overwrite|declare|mutate)|Duplicate", str(error))
+        syntax = isinstance(error, tomllib.TOMLDecodeError)
         raise ConfigError(
-            f"{source} is not valid TOML: {error}",
+            f"{source} is not valid TOML: {error if syntax else 'a number has too many digits'}",
             hint="give each key and each [section] once"
             if twice
             else 'text values need quotes: name = "x"',
@@ -170,9 +171,8 @@ def _shown(value: Any) -> str:
 
 
 def _printable(text: str) -> str:
-    """A key on one line, whatever characters it holds."""
-    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]}..."
+    """A key or a path on one line, whatever characters it holds."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _did_you_mean(loc: tuple[Any, ...], model: type[BaseModel]) -> str:

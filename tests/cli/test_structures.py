@@ -79,7 +79,7 @@ def test_specification_file_with_composition(tmp_path):
     spec.write_text("plane = [3, 1, 0]\nwidht_layers = 2\n")
     assert "widht_layers" in fails("build", "--spec", spec, "-o", out).message
     spec.write_text("plane = [3, 1")
-    assert "cannot be read" in fails("build", "--spec", spec, "-o", out).message
+    assert "not valid TOML" in fails("build", "--spec", spec, "-o", out).message
 
 
 @pytest.mark.parametrize(
