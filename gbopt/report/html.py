@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jinja2
 from plotly.offline import get_plotlyjs
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from gbopt.campaign.view import CampaignView
 from gbopt.errors import RunFolderError
@@ -62,8 +63,10 @@ def environment() -> jinja2.Environment:
 
 def render(view: CampaignView) -> str:
     """Return the page as text."""
-    found = findings(view)
-    learnt = search.insights(view, _NEXT)
+    # Hundreds of small matrices: threads of the linear algebra would wait for each other.
+    with threadpool_limits(1):
+        found = findings(view)
+        learnt = search.insights(view, _NEXT)
     charts = campaign_charts(view, found, learnt)
     shown = scenes.sides(view)
     drawn = [scenes.structure_scene(shown), scenes.density_scene(shown)]
