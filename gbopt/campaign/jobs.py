@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from gbopt.campaign.campaign import Campaign
@@ -23,6 +23,7 @@ FOLDER = "jobs"
 _TIMEOUTS = 10_000
 # Stopping takes less; the job is then queued again.
 _WARNED_S = 120
+_LOOK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -59,23 +60,40 @@ class Worker:
 
 
 class _Warned:
-    """Stops at a checkpoint where submitit, warned by the scheduler, would end the job at once."""
+    """Stops at a checkpoint where submitit, warned by the scheduler, would end the job at once.
+
+    SLURM warns every process of a job. It is blocked here, which what this process starts inherits:
+    MD must go on to its checkpoint.
+    """
 
     def __init__(self) -> None:
         from submitit import JobEnvironment
 
         self._number = signal.Signals[f"SIG{JobEnvironment.USR_SIG}"]
         self._submitit: Any = signal.getsignal(self._number)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._wait, daemon=True)
         self.came = False
 
     def __enter__(self) -> _Warned:
-        signal.signal(self._number, self._stop)
+        # A thread of a library that was there before may get it all the same.
+        signal.signal(self._number, lambda *_: self._stop())
+        signal.pthread_sigmask(signal.SIG_BLOCK, {self._number})
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
         signal.signal(self._number, self._submitit)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {self._number})
 
-    def _stop(self, _: int, __: FrameType | None) -> None:
+    def _wait(self) -> None:
+        while not self._over.is_set():
+            if signal.sigtimedwait({self._number}, _LOOK_S) is not None:
+                self._stop()
+
+    def _stop(self) -> None:
         self.came = True
         if (desk := stopping.watched()) is not None:
             stopping.ask(desk, now=True, by="the scheduler, which queues the job again")
