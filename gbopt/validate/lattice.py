@@ -25,7 +25,7 @@ from gbopt.validate.check import Bench, Measured, plain
 from gbopt.validate.findings import Finding
 
 # Strain is measured from where a relaxation began: it is begun anew until it is at rest.
-_RELAXATIONS = 3
+_RELAXATIONS = 6
 _BLOCKS = 4
 """Of an NPT run, behind the error of its mean edge."""
 

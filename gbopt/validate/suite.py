@@ -67,7 +67,7 @@ def _quick() -> list[Check]:
             name=f"lattice t {label}",
             section=_LATTICE,
             tier="quick",
-            cpu_s=12,
+            cpu_s=15,
             spec=Tetragonal(label=label, potential=potential),
             measure=measure_tetragonal,
         )
