@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from gbopt.analysis.statistics import interval
+from gbopt.config.sections import OtherObservable
 from gbopt.model.evaluation import Evaluation, Status
 from gbopt.search.history import Observation
 from gbopt.store.study import FINISHED, Result, TrialRecord
@@ -60,7 +61,9 @@ def others_of(evaluation: Evaluation) -> dict[str, tuple[float, float]]:
     return {name: (x.value, x.std_err) for name, x in found if x is not None and x.bound is None}
 
 
-def result_of(evaluation: Evaluation, limits: Mapping[str, tuple[float, float]]) -> Result:
+def result_of(
+    evaluation: Evaluation, limits: Mapping[OtherObservable, tuple[float, float]]
+) -> Result:
     """What the study is told.
 
     Args:
@@ -78,7 +81,9 @@ def result_of(evaluation: Evaluation, limits: Mapping[str, tuple[float, float]])
     return Result("pruned", objective.value, after_ps, kept)
 
 
-def _beyond(evaluation: Evaluation, limits: Mapping[str, tuple[float, float]]) -> Iterator[float]:
+def _beyond(
+    evaluation: Evaluation, limits: Mapping[OtherObservable, tuple[float, float]]
+) -> Iterator[float]:
     for name, (low, high) in limits.items():
         if (estimate := evaluation.observables.get(name)) is not None:
             yield max(low - estimate.value, estimate.value - high)
