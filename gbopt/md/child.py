@@ -47,6 +47,7 @@ from gbopt.md.room import FULL, unwritable
 
 _CHUNK_STEPS, _CHUNK_S = 50, 20.0
 _RENEWAL_ITERATIONS = 200
+_LEAST_ITERATIONS = 20  # in one step nothing is seen to converge, however slow the machine
 """As ``Engine.renewal_steps``, in minimisations: all optimisers have a memory."""
 _BLOCKS = 4
 _ORPHANED = 9
@@ -182,7 +183,8 @@ class _Run:
         done = self.at.done
         while done < stage.steps:
             to_point = _RENEWAL_ITERATIONS - done % _RENEWAL_ITERATIONS
-            count = min(self.chunk_steps, to_point, stage.steps - done)
+            chunk = max(self.chunk_steps, _LEAST_ITERATIONS)
+            count = min(chunk, to_point, stage.steps - done)
             started = time.monotonic()
             converged = self.engine.minimise(count)
             self._pace(started)
