@@ -126,5 +126,5 @@ def test_a_job_that_is_warned_goes_to_its_checkpoint_and_is_queued_again(begun):
     assert job.result().startswith("budget of 1 evaluations reached")
     assert numbers(run, "restarted") == [0]
     assert events(run, "interrupted")[0]["by"].startswith("the scheduler")
-    assert "Requeued job" in job.stderr()
+    assert "Requeued job" in job.stdout()
     assert sorted(evaluations(run)) == [0]
