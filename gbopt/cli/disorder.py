@@ -93,7 +93,7 @@ def _read(file: Path, kind: Kind, workers: int | None) -> tuple[str, StudyConfig
     from gbopt.disorder.systems import systems
     from gbopt.errors import ConfigError
 
-    folder = file if file.is_dir() else None
+    folder = file if _is_folder(file) else None
     source = file / RESOLVED if folder else file
     config = parse_study(read_study(source), str(source), source.parent)
     text = read_study(folder / STUDY if folder else file)
@@ -106,6 +106,13 @@ def _read(file: Path, kind: Kind, workers: int | None) -> tuple[str, StudyConfig
         raise ConfigError(f"{file} has no [[{section}]]", hint=f"add some, or call `gbopt {other}`")
     require_whole(config, kind)
     return text, config, folder
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a path that no file can have: reading it says so
+        return False
 
 
 def _go(setup: Setup, kind: Kind, file: Path) -> None:
