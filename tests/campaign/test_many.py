@@ -79,21 +79,19 @@ def trials_of(process, run):
 
 
 def test_a_worker_joins_a_run_and_leaves_it_alone(begun):
-    run = begun("journal", evaluations=2, nvt_ps=LONG)
+    run = begun("journal", evaluations=2, nvt_ps=2 * LONG)
     with (run / "study.journal").open("a") as journal:
         journal.write('{"op_code": 4, "worker_id": "torn')  # by a machine that lost power
-    main = start("resume", run)
-    wait_for(lambda: progress(run, 0, "nvt"), main, 300)
-    refused = gbopt("resume", run)
-    assert refused.returncode == 1
-    assert f"join it with `gbopt worker {run}`" in refused.stderr
-    joined = start("worker", run)
+    main, joined = start("resume", run), start("worker", run)
     (taken,) = wait_for(lambda: trials_of(joined, run), joined, 300)
     wait_for(lambda: progress(run, taken, "nvt"), joined, 300)
     joined.send_signal(signal.SIGTERM)
     output, _ = joined.communicate(timeout=100)
     assert joined.returncode == 143, output
     assert not (run / "stop.json").exists()
+    refused = gbopt("resume", run)
+    assert refused.returncode == 1
+    assert f"join it with `gbopt worker {run}`" in refused.stderr
     output, _ = main.communicate(timeout=300)
     assert main.returncode == 0, output
     assert sorted(evaluations(run)) == [0, 1]
