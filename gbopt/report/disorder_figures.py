@@ -128,8 +128,8 @@ def _finished(
     if density:
         axes.set_xlabel("density (g/cm³)")
     axes.grid(visible=True, alpha=0.3)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=7, frameon=False)
+    if axes.get_legend_handles_labels()[0]:  # of ten systems it has no room among the points
+        figure.legend(loc="outside upper center", ncols=2, fontsize=7, frameon=False)
     figure.supxlabel(_conditions(results), fontsize=6, color="#666666")
     return figure
 
