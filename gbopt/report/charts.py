@@ -69,6 +69,12 @@ def insight_charts(found: Insights, axis: str) -> Iterator[Chart]:
         found: what it has learnt.
         axis: name of the objective with its unit.
     """
+    yield from _believed(found, axis)
+    yield from _judged(found, axis)
+
+
+def _believed(found: Insights, axis: str) -> Iterator[Chart]:
+    """What the model says of each variable, and of pairs of them."""
     rows = slice_rows(found)
     if rows:
         yield Chart(
@@ -96,6 +102,10 @@ def insight_charts(found: Insights, axis: str) -> Iterator[Chart]:
             insight_figures.planes(rows, found.points),
             rows,
         )
+
+
+def _judged(found: Insights, axis: str) -> Iterator[Chart]:
+    """How honest the model is, and which effects are joint ones."""
     rows = calibration_rows(found)
     if rows:
         c = found.calibration
