@@ -50,20 +50,24 @@ class MDError(GboptError):
         hint: what to do next.
         stage: the protocol stage it ended in.
         log_tail: the last lines of the engine's log.
+        killed: whether SIGKILL ended it: of the system, for want of memory, or of a person.
     """
 
-    def __init__(self, message: str, *, hint: str, stage: str, log_tail: str = "") -> None:
+    def __init__(
+        self, message: str, *, hint: str, stage: str, log_tail: str = "", killed: bool = False
+    ) -> None:
         super().__init__(message, hint=hint)
         self.stage = stage
         self.log_tail = log_tail
+        self.killed = killed
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive the trip from a worker process."""
-        return (_rebuild_md, (self.message, self.hint, self.stage, self.log_tail))
+        return (_rebuild_md, (self.message, self.hint, self.stage, self.log_tail, self.killed))
 
 
-def _rebuild_md(message: str, hint: str, stage: str, log_tail: str) -> MDError:
-    return MDError(message, hint=hint, stage=stage, log_tail=log_tail)
+def _rebuild_md(message: str, hint: str, stage: str, log_tail: str, killed: bool) -> MDError:
+    return MDError(message, hint=hint, stage=stage, log_tail=log_tail, killed=killed)
 
 
 class AnalysisError(GboptError):

@@ -173,15 +173,24 @@ def _attempt(
     notes: Notes,
     on_progress: Callable[[Progress], None],
 ) -> None:
-    """Run a candidate; once more, and more carefully, if its MD fails."""
+    """Run a candidate; once more, and more carefully, if its MD fails.
+
+    MD that was killed is no failure of the candidate: it goes on at its checkpoint, once, for it
+    may be too large for the memory.
+    """
     structure, stages = notes.structure, _stages(config, job.spec.seed)
     assert structure is not None  # noqa: S101 - _build came before
     first = first_failure(folder)
-    if first is None:
+    kills = 0
+    while first is None:
         try:
             _run(Start(structure, stages), job, config, bulk, folder, notes, on_progress)
         except MDError as error:
-            first = set_first_aside(folder, error)
+            kills += error.killed
+            if error.killed and kills == 1:
+                notes.begin_again()
+            else:
+                first = set_first_aside(folder, error)
         else:
             return
     notes.begin_again()

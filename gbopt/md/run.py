@@ -202,18 +202,21 @@ class MDRun:
 
     def _death(self) -> GboptError:
         stopping.heed_late()
-        return self._failure(f"the MD process died ({_ending(self._process)})")
+        code = self._process.wait()
+        cause = f"the MD process died ({_ending(code)})"
+        return self._failure(cause, killed=code == -signal.SIGKILL)
 
     def _raise(self, message: dict[str, Any]) -> None:
         if message["kind"] == "environment":
             raise EnvironmentProblem(message["message"], hint=message["hint"])
         raise self._failure(message["message"], message.get("hint", ""))
 
-    def _failure(self, cause: str, hint: str = "") -> GboptError:
+    def _failure(self, cause: str, hint: str = "", *, killed: bool = False) -> GboptError:
         if is_full(self._folder):  # no fault of the run, whatever it says
             return unwritable(self._folder, None, self._request.room_bytes)
         hint = hint or f"the logs are in {self._folder}; a smaller md.timestep_ps often helps"
-        return MDError(cause, hint=hint, stage=self._stage, log_tail=_tail(self._folder))
+        tail = _tail(self._folder)
+        return MDError(cause, hint=hint, stage=self._stage, log_tail=tail, killed=killed)
 
     def close(self) -> None:
         """End the child, whatever it is doing."""
@@ -363,8 +366,7 @@ def _spawn(folder: Path, settings: EngineSettings) -> tuple[subprocess.Popen[byt
     return process, Connection(read_end, writable=False)
 
 
-def _ending(process: subprocess.Popen[bytes]) -> str:
-    code = process.wait()
+def _ending(code: int) -> str:
     if code < 0:
         return f"signal {signal.Signals(-code).name}"
     return f"exit code {code}"
