@@ -162,7 +162,7 @@ def _parquet(rows: Rows, target: Path) -> None:
     except ImportError as error:
         raise EnvironmentProblem(
             f"Parquet needs {error.name}, which is not installed beside this Python",
-            hint="pip install pandas pyarrow, or take --format csv",
+            hint='pip install "gbopt-llzo[tables]", or take --format csv',
         ) from None
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.tmp")
