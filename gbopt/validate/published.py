@@ -43,7 +43,7 @@ _SHORT_CIP = (
     "The published runs took 6 ns of 1,536 ions; no error is stated there, and none is counted."
 )
 _SMALL_CELL = (
-    "Known in part: the cells of the quick and standard tiers are too small. 192 ions give 1.8 times "
+    "Known in part: cells of the quick and standard tiers are too small. 192 ions give 1.8 times "
     "the D at 700 K and 1.4 times the D at 1100 K of 1,536 ions, the published size, which gave "
     "0.23(2) eV between the two."
 )
