@@ -59,6 +59,7 @@ from gbopt.potentials.library import get_potential
 __all__ = ["Job", "evaluate", "tidy"]
 
 _NPY_HEADER = 128
+_KILLS = 2
 _INCUMBENT = "incumbent.json"
 
 
@@ -175,8 +176,8 @@ def _attempt(
 ) -> None:
     """Run a candidate; once more, and more carefully, if its MD fails.
 
-    MD that was killed is no failure of the candidate: it goes on at its checkpoint, once, for it
-    may be too large for the memory.
+    MD that was killed is no failure of the candidate: it goes on at its checkpoint, but not for
+    ever, for it may be too large for the memory.
     """
     structure, stages = notes.structure, _stages(config, job.spec.seed)
     assert structure is not None  # noqa: S101 - _build came before
@@ -187,7 +188,7 @@ def _attempt(
             _run(Start(structure, stages), job, config, bulk, folder, notes, on_progress)
         except MDError as error:
             kills += error.killed
-            if error.killed and kills == 1:
+            if error.killed and kills <= _KILLS:
                 notes.begin_again()
             else:
                 first = set_first_aside(folder, error)

@@ -161,8 +161,8 @@ def test_a_trial_whose_md_dies_twice_fails_and_can_be_tried_again(tiny, tmp_path
         found = [c for c in md_children(process) if c.pid not in killed]
         return found if progress(run, 1, stage) else []
 
-    # Killed once, it goes on at its checkpoint.
-    for stage in ("nvt", "nvt", "nvt, 2nd attempt"):
+    # Killed twice, it goes on at its checkpoint.
+    for stage in (*["nvt"] * 3, "nvt, 2nd attempt"):
         for child in wait_for(lambda stage=stage: victims(stage), process):
             child.send_signal(signal.SIGKILL)
             killed.add(child.pid)
