@@ -15,14 +15,14 @@ from pathlib import Path
 
 from gbopt.campaign.deadline import Deadline
 from gbopt.campaign.index import can_renew, distributions, new_study, renew_study
-from gbopt.campaign.record import attributes_of, of_record, result_of
+from gbopt.campaign.record import attributes_of, keep, of_record, result_of
 from gbopt.campaign.space import GBSpace
 from gbopt.campaign.told import TOLD, of_earlier, search_settings, tell, told_before
 from gbopt.config import CampaignConfig
 from gbopt.errors import RunFolderError
 from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
-from gbopt.evaluate.candidate import Job, evaluate, tidy
+from gbopt.evaluate.candidate import Job, evaluate
 from gbopt.evaluate.engines import BEFORE_THE_CHOICE, choose_engine, pin, pinned_engine
 from gbopt.md import stopping
 from gbopt.md.engine import EngineSettings
@@ -310,8 +310,8 @@ class Campaign:
         evaluation = evaluate(
             job, config, bulk, settings=settings, folder=folder, on_progress=report
         )
-        write_atomic(folder / EVALUATION, evaluation.model_dump_json(indent=1))
-        tidy(folder)
+        require()
+        keep(evaluation, folder)
         return evaluation
 
     def record(self, evaluation: Evaluation) -> None:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from filelock import FileLock
 
 from gbopt.campaign.campaign import Campaign
+from gbopt.campaign.record import keep
 from gbopt.campaign.reference import (
     ROLES,
     Melt,
@@ -30,14 +31,13 @@ from gbopt.campaign.run import gpus_shared
 from gbopt.config import CampaignConfig
 from gbopt.errors import RunFolderError
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
-from gbopt.evaluate.candidate import Job, evaluate, tidy
+from gbopt.evaluate.candidate import Job, evaluate
 from gbopt.evaluate.engines import on_its_gpu
 from gbopt.evaluate.workers import become_worker, in_workers, place
 from gbopt.md.engine import EngineSettings
 from gbopt.md.run import Progress
 from gbopt.model.evaluation import Evaluation
 from gbopt.provenance import derive_seed
-from gbopt.store.files import write_atomic
 from gbopt.store.rundir import EVALUATION, RunFolder, read_evaluation
 
 FOLDER = "confirm"
@@ -200,8 +200,7 @@ def _run(
                 folder=folder,
                 on_progress=_silent,
             )
-        write_atomic(folder / EVALUATION, found.model_dump_json(indent=1))
-        tidy(folder)
+        keep(found, folder)
     cause = found.failure.cause if found.failure else ""
     RunFolder.open_(Path(path)).note(
         "confirming",

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from gbopt.analysis.statistics import interval
 from gbopt.config.sections import OtherObservable
+from gbopt.evaluate.candidate import tidy
 from gbopt.model.evaluation import Evaluation, Status
 from gbopt.search.history import Observation
+from gbopt.store.files import write_atomic
+from gbopt.store.rundir import EVALUATION
 from gbopt.store.study import FINISHED, Result, TrialRecord
 
 OTHERS = ("li_enrichment_ratio", "o_vacancy_fraction", "gb_energy", "excess_length")
 """Observables that the search may learn from, or keep within limits."""
+
+
+def keep(evaluation: Evaluation, folder: Path) -> None:
+    """Write the record into the folder of an evaluation; what it was taken up from is deleted.
+
+    In this order, for until the record is there a kill loses none of it.
+    """
+    write_atomic(folder / EVALUATION, evaluation.model_dump_json(indent=1))
+    tidy(folder)
 
 
 def of_record(record: TrialRecord) -> Observation:

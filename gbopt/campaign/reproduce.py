@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gbopt.campaign.campaign import read_bulk
+from gbopt.campaign.record import keep
 from gbopt.config import CampaignConfig
 from gbopt.errors import ConfigError, EnvironmentProblem, GeometryError, RunFolderError
 from gbopt.evaluate.adaptive import Incumbent
@@ -25,8 +26,7 @@ from gbopt.md.select import candidates
 from gbopt.model.evaluation import Evaluation, Status
 from gbopt.model.observables import Estimate
 from gbopt.potentials.library import get_potential
-from gbopt.store.files import write_atomic
-from gbopt.store.rundir import EVALUATION, RunFolder
+from gbopt.store.rundir import RunFolder
 
 _START = "start.extxyz"
 _HEADER_LINES = 2
@@ -205,7 +205,7 @@ def evaluate_anew(
     again = evaluate(
         job, trial.config, trial.bulk, settings=settings, folder=out, on_progress=on_progress
     )
-    write_atomic(out / EVALUATION, again.model_dump_json(indent=1))
+    keep(again, out)
     return again
 
 

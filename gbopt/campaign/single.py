@@ -18,11 +18,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from gbopt.campaign.boundaries import CRYSTAL
+from gbopt.campaign.record import keep
 from gbopt.campaign.reference import Melt
 from gbopt.config import CampaignConfig, to_toml
 from gbopt.errors import ConfigError, RunFolderError
 from gbopt.evaluate.bulk import bulk_reference
-from gbopt.evaluate.candidate import Job, evaluate, tidy
+from gbopt.evaluate.candidate import Job, evaluate
 from gbopt.evaluate.engines import choose_engine, on_its_gpu, pin, pinned_engine
 from gbopt.md import stopping
 from gbopt.md.protocol import boundary_stages
@@ -153,8 +154,7 @@ def run_single(
             folder=single.folder,
             on_progress=on_progress,
         )
-        write_atomic(single.folder / EVALUATION, evaluation.model_dump_json(indent=1))
-        tidy(single.folder)
+        keep(evaluation, single.folder)
         return evaluation
 
 
