@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gbopt.cli.follow import followed
 from gbopt.cli.read import RunDir
 from gbopt.errors import EnvironmentProblem, GboptError, RunFolderError
 
@@ -38,20 +40,15 @@ def dashboard(
         raise RunFolderError(
             f"the study {storage} is missing", hint=f"`gbopt resume {run_dir}` rebuilds it"
         )
-    ended = threading.Event()
-    follower = threading.Thread(target=_follow, args=(run_dir, storage, ended), daemon=True)
     typer.echo(f"http://{host}:{port} ({_who(host)}; Ctrl-C ends it)")
-    follower.start()
     try:
-        serve(storage, run_dir / PICTURES, host, port)
+        with followed(partial(_follow, run_dir, storage)):
+            serve(storage, run_dir / PICTURES, host, port)
     except OSError as error:
         raise EnvironmentProblem(
             f"cannot listen on {host}:{port}: {error.strerror or error}",
             hint="name another with --port",
         ) from None
-    finally:
-        ended.set()
-        follower.join()
 
 
 def _who(host: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gbopt.cli.follow import followed
 from gbopt.cli.launch import FINISHED_WITH_FAILURES, Workers
 from gbopt.cli.read import Format, FormatOption
 from gbopt.cli.read import _print as print_rows
@@ -131,7 +131,7 @@ def _go(setup: Setup, kind: Kind, file: Path) -> None:
     say(f"goes on, after an interruption, with: {again}")
     stopping.begin(setup.folder)
     try:
-        with stoppable(setup.folder) as signals, _followed(setup):
+        with stoppable(setup.folder) as signals, followed(partial(_follow, setup)):
             run_part(setup, kind, draw_run, lambda _: say("a worker process was killed"))
     except KeyboardInterrupt:
         say(f"\ninterrupted: every finished run is kept, a started one goes on with: {again}")
@@ -207,20 +207,8 @@ def _print_cost(config: StudyConfig, kind: Kind, choices: dict[str, Choice]) -> 
     )
 
 
-@contextmanager
-def _followed(setup: Setup) -> Iterator[None]:
-    """Print what the runs report, a plain line each, until the context ends."""
-    stop = threading.Event()
-    thread = threading.Thread(target=_follow, args=(setup, stop), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
 def _follow(setup: Setup, stop: threading.Event) -> None:
+    """Print what the runs report, a plain line each."""
     import time
 
     from gbopt.disorder.setup import TRACE, progress_of

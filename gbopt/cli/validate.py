@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gbopt.cli.follow import followed
 from gbopt.cli.launch import FINISHED_WITH_FAILURES
 from gbopt.cli.read import Format, FormatOption
 from gbopt.cli.read import _print as print_rows
@@ -132,27 +132,15 @@ def _go(folder: Path, checks: tuple[Check, ...], run: RunConfig, again: str) -> 
     say(f"goes on, after an interruption, with: {again}")
     stopping.begin(folder)
     try:
-        with stoppable(folder) as signals, _followed(folder):
+        with stoppable(folder) as signals, followed(partial(_follow, folder)):
             run_checks(folder, checks, run, lambda _: say("a worker process was killed"))
     except KeyboardInterrupt:
         say(f"\ninterrupted: every check that is done is kept; go on with: {again}")
         raise typer.Exit(signals.exit_code) from None
 
 
-@contextmanager
-def _followed(folder: Path) -> Iterator[None]:
-    """Print a line for each check that begins or ends, until the context does."""
-    stop = threading.Event()
-    thread = threading.Thread(target=_follow, args=(folder, stop), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
 def _follow(folder: Path, stop: threading.Event) -> None:
+    """Print a line for each check that begins or ends."""
     from gbopt.cli.preflight import say
     from gbopt.store.files import read_lines
     from gbopt.validate.run import TRACE

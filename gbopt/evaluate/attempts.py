@@ -1,8 +1,9 @@
 """A second, more careful attempt at a run that failed.
 
-What died, hung or blew up once is tried once more: minimised for longer, disordered and brought to
-pressure with half the time step. NVT, production and the runs under fields are as always, so that
-the figures compare with those of all other runs. What the first attempt left is set aside.
+What died, hung or blew up once is tried once more (what was killed goes on at its checkpoint
+first): minimised for longer, disordered and brought to pressure with half the time step. NVT,
+production and the runs under fields are as always, so that the figures compare with those of all
+other runs. What the first attempt left is set aside.
 """
 
 from __future__ import annotations
