@@ -47,8 +47,9 @@ from gbopt.md.room import FULL, unwritable
 
 _CHUNK_STEPS, _CHUNK_S = 50, 20.0
 _RENEWAL_ITERATIONS = 200
-_LEAST_ITERATIONS = 20  # in one step nothing is seen to converge, however slow the machine
 """As ``Engine.renewal_steps``, in minimisations: all optimisers have a memory."""
+_LEAST_ITERATIONS = 20
+"""In one iteration nothing is seen to converge, however slow the machine."""
 _BLOCKS = 4
 _ORPHANED = 9
 
