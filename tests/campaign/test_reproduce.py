@@ -46,6 +46,7 @@ def test_one_thread_of_the_same_machine_gives_every_figure_again(run, tmp_path):
     )
     for name in ("observables", "boundaries", "objective", "status", "spec", "conditions"):
         assert first[name] == second[name]
+    assert not [*(tmp_path / "again").rglob("frames-*")]
     made = first["provenance"]
     for name in ("structure_key", "source_key", "potential_key", "settings_key", "host", "engine"):
         assert made[name] == second["provenance"][name] != ""
