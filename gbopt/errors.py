@@ -50,7 +50,8 @@ class MDError(GboptError):
         hint: what to do next.
         stage: the protocol stage it ended in.
         log_tail: the last lines of the engine's log.
-        killed: whether SIGKILL ended it: of the system, for want of memory, or of a person.
+        killed: whether it was ended from outside: by the system, for want of memory, a
+            scheduler or a person.
     """
 
     def __init__(

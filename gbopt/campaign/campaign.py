@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gbopt.campaign.deadline import Deadline
+from gbopt.campaign.deaths import counted
 from gbopt.campaign.index import can_renew, distributions, new_study, renew_study
 from gbopt.campaign.record import attributes_of, keep, of_record, result_of
 from gbopt.campaign.space import GBSpace
@@ -21,14 +22,16 @@ from gbopt.campaign.told import TOLD, of_earlier, search_settings, tell, told_be
 from gbopt.config import CampaignConfig
 from gbopt.errors import RunFolderError
 from gbopt.evaluate.adaptive import Incumbent
+from gbopt.evaluate.attempts import times_before
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
 from gbopt.evaluate.candidate import Job, evaluate
 from gbopt.evaluate.engines import BEFORE_THE_CHOICE, choose_engine, pin, pinned_engine
+from gbopt.evaluate.record import Notes, now, record
 from gbopt.md import stopping
 from gbopt.md.engine import EngineSettings
 from gbopt.md.run import Progress
 from gbopt.md.select import Choice
-from gbopt.model.evaluation import Evaluation
+from gbopt.model.evaluation import Evaluation, Status
 from gbopt.model.spec import GBSpec
 from gbopt.provenance import derive_seed
 from gbopt.search.best import Recommendation, recommend
@@ -302,16 +305,22 @@ class Campaign:
         folder = self.folder.trial_folder(job.number, job.spec.key)
         progress = ProgressFile(folder, trial=job.number, label=job.spec.label)
 
-        def report(now: Progress) -> None:
+        def report(at: Progress) -> None:
             require()
-            progress.write(now.stage, now.step, now.steps)
+            progress.write(at.stage, at.step, at.steps)
 
         config = self.config.in_search()
-        evaluation = evaluate(
-            job, config, bulk, settings=settings, folder=folder, on_progress=report
-        )
-        require()
-        keep(evaluation, folder)
+        with counted(folder) as hopeless:
+            if hopeless is not None:
+                before = times_before(folder)
+                notes = Notes(started_utc=now(), settings=settings, retry=before)
+                evaluation = record(job, config, notes, Status.MD_FAILED, hopeless)
+            else:
+                evaluation = evaluate(
+                    job, config, bulk, settings=settings, folder=folder, on_progress=report
+                )
+            require()
+            keep(evaluation, folder)
         return evaluation
 
     def record(self, evaluation: Evaluation) -> None:

@@ -39,6 +39,11 @@ _SETTLE_BRANCH = 3  # spawn key of the velocities that NVT begins with
 _AFTER = "nvt"  # the first stage that is as always
 
 
+def times_before(folder: Path) -> int:
+    """How often the trial in a folder had been evaluated before it was to be evaluated again."""
+    return len(list(folder.glob(f"{EARLIER}*")))
+
+
 class Start(NamedTuple):
     """What a run starts from."""
 

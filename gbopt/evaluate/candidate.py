@@ -21,7 +21,6 @@ from gbopt.errors import AnalysisError, EnvironmentProblem, GeometryError, MDErr
 from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.agreement import route_flag
 from gbopt.evaluate.attempts import (
-    EARLIER,
     PREPARED,
     Start,
     both,
@@ -31,11 +30,13 @@ from gbopt.evaluate.attempts import (
     retried_flag,
     second_progress,
     set_first_aside,
+    times_before,
 )
 from gbopt.evaluate.bulk import BulkReference
 from gbopt.evaluate.energies import gb_energy, inherent_energy
 from gbopt.evaluate.engines import fitted
 from gbopt.evaluate.fields import FieldStage, charge_scale, follow_fields
+from gbopt.evaluate.kills import survive
 from gbopt.evaluate.meters import Meters
 from gbopt.evaluate.record import Job, Notes, conditions, now, record, temperature_flag
 from gbopt.geometry.build import build_bicrystal
@@ -59,7 +60,6 @@ from gbopt.potentials.library import get_potential
 __all__ = ["Job", "evaluate", "tidy"]
 
 _NPY_HEADER = 128
-_KILLS = 2
 _INCUMBENT = "incumbent.json"
 
 
@@ -90,8 +90,7 @@ def evaluate(
         EnvironmentProblem: no MD is possible on this machine at all.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    earlier = len(list(folder.glob(f"{EARLIER}*")))
-    notes = Notes(started_utc=now(), settings=settings, retry=earlier)
+    notes = Notes(started_utc=now(), settings=settings, retry=times_before(folder))
     status, failure = Status.OK, None
     try:
         job = _as_begun(job, folder)
@@ -181,24 +180,25 @@ def _attempt(
     """
     structure, stages = notes.structure, _stages(config, job.spec.seed)
     assert structure is not None  # noqa: S101 - _build came before
+
+    def as_configured(report: Callable[[Progress], None]) -> None:
+        _run(Start(structure, stages), job, config, bulk, folder, notes, report)
+
     first = first_failure(folder)
-    kills = 0
-    while first is None:
+    if first is None:
         try:
-            _run(Start(structure, stages), job, config, bulk, folder, notes, on_progress)
+            survive(as_configured, on_progress, notes.begin_again)
         except MDError as error:
-            kills += error.killed
-            if error.killed and kills <= _KILLS:
-                notes.begin_again()
-            else:
-                first = set_first_aside(folder, error)
+            first = set_first_aside(folder, error)
         else:
             return
-    notes.begin_again()
-    notes.more_flags = (retried_flag(first, config.md),)
-    notes.preparation = preparation(config.md)
-    report, started = second_progress(on_progress), time.monotonic()
-    try:
+    failure = first
+
+    def carefully(report: Callable[[Progress], None]) -> None:
+        started = time.monotonic()
+        notes.begin_again()
+        notes.more_flags = (retried_flag(failure, config.md),)
+        notes.preparation = preparation(config.md)
         start = careful_start(
             structure,
             stages,
@@ -210,6 +210,9 @@ def _attempt(
         )
         notes.seconds["careful_start"] = round(time.monotonic() - started, 2)
         _run(start, job, config, bulk, folder, notes, report)
+
+    try:
+        survive(carefully, second_progress(on_progress), notes.begin_again)
     except MDError as error:
         raise both(first, error) from None
 

@@ -33,6 +33,8 @@ from gbopt.model.trajectory import Trajectory, TrajectoryInfo
 
 _LOG_LINES = 40
 _LOOK_S = 0.5
+# No engine sends itself these.
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,7 @@ class MDRun:
         stopping.heed_late()
         code = self._process.wait()
         cause = f"the MD process died ({_ending(code)})"
-        return self._failure(cause, killed=code == -signal.SIGKILL)
+        return self._failure(cause, killed=-code in _FROM_OUTSIDE)
 
     def _raise(self, message: dict[str, Any]) -> None:
         if message["kind"] == "environment":

@@ -1,0 +1,62 @@
+"""Evaluations that end the process that makes them: they must not do so for ever.
+
+A worker that dies leaves its trial to the next one. A trial of which that comes to nothing is given
+up; one that gets further each time is not to blame: its machine was taken away.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gbopt.cache import write_whole
+from gbopt.evaluate.kills import Reached
+from gbopt.model.evaluation import Failure
+from gbopt.store.progress import PROGRESS
+
+_FILE = "begun.json"
+_BEGINNING = "start"
+
+
+@contextmanager
+def counted(folder: Path) -> Iterator[Failure | None]:
+    """Note that an evaluation is made while the context lasts; why it is to be given up, if it is.
+
+    Args:
+        folder: of the trial, where a process that dies leaves its note.
+    """
+    file = folder / _FILE
+    noted, now = _read(file), _read(folder / PROGRESS) or {}
+    reached, failure = Reached(), None
+    if noted is not None:  # the process that wrote it has died
+        reached = Reached(**noted)
+        stage = now.get("stage", _BEGINNING)
+        reached.end(stage, now.get("step", 0), now.get("steps", 0))
+        failure = _failure(reached.count, stage) if reached.given_up else None
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(file, json.dumps({"steps": reached.steps, "count": reached.count}))
+    try:
+        yield failure
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _failure(count: int, stage: str) -> Failure:
+    return Failure(
+        stage=stage,
+        cause=f"the process that evaluated it died {count} times without getting beyond {stage}",
+        hint="too little memory is the usual cause: lower run.workers or geometry.max_ions",
+        log_tail="",
+    )
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    """What is in a file of this program's; None where it is not there, or was cut short."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,114 @@
+"""Trials whose process dies again and again are given up; no others are."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gbopt.campaign.deaths import counted
+from gbopt.evaluate.kills import LIMIT
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+from _recorded import environment, read  # noqa: E402
+
+CAMPAIGN = """\
+name = "deadly"
+question = "Does a campaign outlive a boundary whose evaluation ends its process?"
+seed = 11
+[geometry]
+axes = [[0, 0, 1], [1, 1, 0]]
+misorientation_deg = [20, 30]
+width_layers = [2, 5]
+crystal_A = 10
+max_ions = 4000
+[md]
+npt_ps = 0.1
+nvt_ps = 0.1
+production_ps = 0.5
+frame_ps = 0.01
+[bulk]
+cells = 1
+npt_ps = 0.1
+production_ps = 0.5
+[analysis]
+lag_ps = 0.03
+segments = 4
+energy_frames = 0
+[search]
+evaluations = 8
+initial = 8
+"""
+
+
+def die(folder, progress=None):
+    """Begin an evaluation whose process dies."""
+    context = counted(folder)
+    found = context.__enter__()
+    if progress is not None:
+        (folder / "progress.json").write_text(json.dumps(progress))
+    return found, context  # kept alive: nothing of it runs, as in a process that was killed
+
+
+def test_a_trial_that_kills_every_process_is_given_up(tmp_path):
+    begun = [die(tmp_path) for _ in range(LIMIT + 1)]
+    assert [failure is None for failure, _ in begun] == [True] * LIMIT + [False]
+    failure = begun[-1][0]
+    assert failure.cause == (
+        f"the process that evaluated it died {LIMIT} times without getting beyond start"
+    )
+
+
+def test_a_trial_that_gets_further_is_not(tmp_path):
+    place = {"stage": "production", "steps": 1000}
+    begun = [die(tmp_path, {**place, "step": 20 * n}) for n in range(10)]
+    assert all(failure is None for failure, _ in begun)
+
+
+def test_one_that_ended_in_good_order_leaves_no_count(tmp_path):
+    for _ in range(LIMIT + 1):
+        with pytest.raises(KeyboardInterrupt), counted(tmp_path) as failure:
+            assert failure is None
+            raise KeyboardInterrupt
+    assert not (tmp_path / "begun.json").exists()
+
+
+def test_a_note_that_was_cut_short_counts_for_nothing(tmp_path):
+    (tmp_path / "begun.json").write_text('{"steps": {')
+    with counted(tmp_path) as failure:
+        assert failure is None
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_campaign_outlives_a_boundary_that_ends_its_process(workers, tmp_path):
+    record = ROOT / "campaigns/reference/catalogue-scan/evaluations.csv"
+    file, run = tmp_path / "deadly.toml", tmp_path / "run"
+    file.write_text(CAMPAIGN)
+    deadly = "Sigma17 (410)[001] 28.07 deg w2"
+    looked_up = environment(tmp_path / "site", record, faster=1e4, deadly=(deadly,))
+
+    def gbopt(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "gbopt", *map(str, arguments), "-j", str(workers)],
+            env=looked_up,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    done = gbopt("run", file, "--out", run)
+    while done.returncode not in (0, 4):  # with one worker it is the command itself that dies
+        assert done.returncode in (9, -signal.SIGKILL), done.stderr
+        done = gbopt("resume", run)
+    found = [json.loads(f.read_text()) for f in run.glob("trials/*/evaluation.json")]
+    assert len(found) == 8
+    failed = [f for f in found if f["failure"]]
+    assert {f["spec"]["label"] if "label" in f["spec"] else deadly for f in failed} <= {deadly}
+    assert all("died 3 times" in f["failure"]["cause"] for f in failed)
+    assert failed
+    assert done.returncode == 4
+    assert deadly in read(record)
