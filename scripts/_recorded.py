@@ -26,14 +26,10 @@ _LOOK_S = 0.02
 _STEPS = 1000
 # Read by every Python process that is started with the environment below.
 _SITE = """\
-import os, sys, traceback
+import sys
 sys.path.insert(0, {scripts!r})
-try:
-    from _recorded import install
-    install({table!r}, {faster!r}, {deadly!r})
-except Exception:  # Python itself would go on without, and evaluate for real
-    traceback.print_exc()
-    os._exit(1)
+from _looked_up import LookedUp
+sys.meta_path.insert(0, LookedUp({table!r}, {faster!r}, {deadly!r}))
 """
 
 Table = dict[str, dict[str, str]]
@@ -54,13 +50,6 @@ def environment(folder: Path, table: Path, faster: float, deadly: tuple[str, ...
     (folder / "sitecustomize.py").write_text(text, encoding="utf-8")
     paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-
-
-def install(table: str, faster: float, deadly: tuple[str, ...]) -> None:
-    """Have this process evaluate by looking up."""
-    from gbopt.campaign import campaign
-
-    campaign.evaluate = player(read(Path(table)), faster, deadly)
 
 
 def read(file: Path) -> Table:

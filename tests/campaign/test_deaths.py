@@ -13,16 +13,15 @@ from gbopt.evaluate.kills import LIMIT
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
-from _recorded import environment, read  # noqa: E402
+from _recorded import environment  # noqa: E402
 
 CAMPAIGN = """\
 name = "deadly"
 question = "Does a campaign outlive a boundary whose evaluation ends its process?"
 seed = 11
 [geometry]
-axes = [[0, 0, 1], [1, 1, 0]]
-misorientation_deg = [20, 30]
-width_layers = [2, 5]
+misorientation_deg = [27, 30]
+width_layers = [2, 3]
 crystal_A = 10
 max_ions = 4000
 [md]
@@ -39,8 +38,8 @@ lag_ps = 0.03
 segments = 4
 energy_frames = 0
 [search]
-evaluations = 8
-initial = 8
+evaluations = 4
+initial = 4
 """
 
 
@@ -70,8 +69,7 @@ def test_a_trial_that_gets_further_is_not(tmp_path):
 
 def test_one_that_ended_in_good_order_leaves_no_count(tmp_path):
     for _ in range(LIMIT + 1):
-        with pytest.raises(KeyboardInterrupt), counted(tmp_path) as failure:
-            assert failure is None
+        with pytest.raises(KeyboardInterrupt), counted(tmp_path):
             raise KeyboardInterrupt
     assert not (tmp_path / "begun.json").exists()
 
@@ -105,10 +103,6 @@ def test_a_campaign_outlives_a_boundary_that_ends_its_process(workers, tmp_path)
         assert done.returncode in (9, -signal.SIGKILL), done.stderr
         done = gbopt("resume", run)
     found = [json.loads(f.read_text()) for f in run.glob("trials/*/evaluation.json")]
-    assert len(found) == 8
-    failed = [f for f in found if f["failure"]]
-    assert {f["spec"]["label"] if "label" in f["spec"] else deadly for f in failed} <= {deadly}
-    assert all("died 3 times" in f["failure"]["cause"] for f in failed)
-    assert failed
-    assert done.returncode == 4
-    assert deadly in read(record)
+    failed = [f["failure"]["cause"] for f in found if f["failure"]]
+    assert len(found) == 4
+    assert failed == ["the process that evaluated it died 3 times without getting beyond start"]
