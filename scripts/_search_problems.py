@@ -4,6 +4,8 @@
 of grain boundaries, and values like the log10 of a resistance: ``gb`` is smooth but for narrow
 needles at the angles of special boundaries, the lowest of which is the optimum and stands in the
 broad minimum; in ``gb2`` the best angle is another one for every combination of categories.
+``recorded`` is the catalogue scan in campaigns/reference: the boundaries that were really evaluated
+are all that can be, their recorded values are taken for true, their errors are the noise.
 
 A name is BASE-clean or BASE-noisy, with -failN or -regionN behind it where N % of the evaluations
 fail: at random, or in one region of the space, which never holds the optimum.
@@ -11,11 +13,13 @@ fail: at random, or in one region of the space, which never holds the optimum.
 
 from __future__ import annotations
 
+import csv
 import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +51,7 @@ class Problem:
         optimum: lowest value of the function.
         fail_share: share of the evaluations that fail, wherever they are.
         fails: whether every evaluation of a point fails.
+        outliers: whether one evaluation in five has a larger error.
     """
 
     name: str
@@ -56,6 +61,7 @@ class Problem:
     optimum: float
     fail_share: float = 0.0
     fails: Callable[[Params], bool] | None = None
+    outliers: bool = True
 
     @property
     def clean(self) -> bool:
@@ -78,7 +84,8 @@ def evaluate(
     outlier, normal, chance = draws.random(), draws.standard_normal(), draws.random()
     if chance < problem.fail_share or (problem.fails is not None and problem.fails(params)):
         return None, 0.0
-    sd = problem.noise(params) * (OUTLIER_FACTOR if outlier < OUTLIER_SHARE else 1.0)
+    larger = problem.outliers and outlier < OUTLIER_SHARE
+    sd = problem.noise(params) * (OUTLIER_FACTOR if larger else 1.0)
     return problem.truth(params) + sd * normal, sd
 
 
@@ -244,13 +251,54 @@ def _failing_region(base: str, share: float) -> Callable[[Params], bool]:
     return fails
 
 
+RECORD = Path(__file__).parents[1] / "campaigns/reference/catalogue-scan/evaluations.csv"
+
+
+def _recorded(name: str) -> Problem:
+    with RECORD.open(encoding="utf-8", newline="") as handle:
+        rows = [row for row in csv.DictReader(handle) if row["log10_objective"]]
+    points = [
+        {
+            "angle": float(row["misorientation_deg"]),
+            "width": int(row["width_layers"]),
+            "plane": row["mean_plane"],
+            "axis": row["axis"],
+        }
+        for row in rows
+    ]
+    found = {tuple(p.values()): row for p, row in zip(points, rows, strict=True)}
+    widths = [p["width"] for p in points]
+    space = SearchSpace(
+        (
+            Dimension("angle", "real", *ANGLES),
+            Dimension("width", "integer", min(widths), max(widths)),
+            *(
+                Dimension(n, "categorical", choices=tuple(sorted({p[n] for p in points})))
+                for n in ("plane", "axis")
+            ),
+        ),
+        candidates=tuple(points),
+    )
+
+    def column(column: str) -> Callable[[Params], float]:
+        return lambda p: float(found[tuple(p[n] for n in points[0])][column])
+
+    truth, noise = column("log10_objective"), column("log10_objective_err")
+    silent = name.endswith("-clean")
+    lowest = min(map(truth, points))
+    return Problem(name, space, truth, (lambda _: 0.0) if silent else noise, lowest, outliers=False)
+
+
 @lru_cache
 def problem(name: str) -> Problem:
     """Return the problem of a name such as ``gb-noisy`` or ``branin-clean-fail25``."""
     base, _, rest = name.partition("-")
+    if name in ("recorded-clean", "recorded-noisy"):
+        return _recorded(name)
     variant, _, failure = rest.partition("-")
     if base not in _TRUTHS or variant not in ("clean", "noisy"):
-        raise SystemExit(f"no problem '{name}': give one of {list(_TRUTHS)} with -clean or -noisy")
+        known = [*_TRUTHS, "recorded"]
+        raise SystemExit(f"no problem '{name}': give one of {known} with -clean or -noisy")
     noise = _NOISES[base] if variant == "noisy" else lambda _: 0.0
     share, region = 0.0, None
     if failure.startswith("fail"):

@@ -42,6 +42,8 @@ class Random:
         self._rng = np.random.default_rng(seed)
 
     def ask(self) -> Params:
+        if self._space.finite:
+            return self._space.points[self._rng.integers(len(self._space.points))]
         return self._space.from_unit(self._rng.random(len(self._space.free)))
 
     def tell(self, params: Params, value: float | None, std_err: float) -> None:
