@@ -10,6 +10,7 @@ import pytest
 
 from gbopt.campaign.deaths import counted
 from gbopt.evaluate.kills import LIMIT
+from tests.campaign.landscape import write_landscape
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -82,7 +83,7 @@ def test_a_note_that_was_cut_short_counts_for_nothing(tmp_path):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_campaign_outlives_a_boundary_that_ends_its_process(workers, tmp_path):
-    record = ROOT / "campaigns/reference/catalogue-scan/evaluations.csv"
+    record = write_landscape(tmp_path / "record.csv")
     file, run = tmp_path / "deadly.toml", tmp_path / "run"
     file.write_text(CAMPAIGN)
     deadly = "Sigma17 (410)[001] 28.07 deg w2"
