@@ -1,4 +1,4 @@
-"""A record of boundaries that were never evaluated, for tests of what happens around evaluations."""
+"""A record of boundaries that nobody evaluated, for tests of what happens around evaluations."""
 
 import csv
 import math
