@@ -128,6 +128,8 @@ def ask(folder: Path, *, now: bool, by: str) -> None:
         by: who asks, in words.
     """
     plain = Request(now, by, socket.gethostname(), os.getpid())._asdict()
+    # Systems that tidy /tmp delete a folder that nobody wrote to for days.
+    folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{FILE}.{os.getpid()}"
     try:
         temporary.write_text(json.dumps(plain) + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 from datetime import datetime
@@ -113,7 +114,13 @@ def test_each_process_is_signalled_alone_and_all_are_asked(tmp_path):
         assert stopping.request(afresh=True).by == "the job ends"
         with pytest.raises(stopping.Stopped):
             stopping.heed()
+    with attended(), relayed(tmp_path):
+        shutil.rmtree(stopping.watched())  # by a system that tidies /tmp
+        stopping.ask(tmp_path, now=True, by="somebody else")
+        time.sleep(1.2)
+        assert stopping.request(afresh=True).by == "somebody else"
     with attended(), relayed(tmp_path / "other", None):
+        shutil.rmtree(stopping.watched())
         os.kill(os.getpid(), signal.SIGUSR1)
         assert stopping.request(afresh=True).by == "SIGUSR1"
-    assert stopping.read(tmp_path).by == "somebody"
+    assert stopping.read(tmp_path).by == "somebody else"
