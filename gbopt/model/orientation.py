@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from gbopt.errors import ConfigError
@@ -168,6 +169,7 @@ def _simplest(low: float, high: float) -> Fraction:
     return whole + 1 / rest
 
 
+@lru_cache(maxsize=4096)
 def symmetric_tilt(axis: Miller, plane: Miller) -> tuple[Rotation, Miller] | None:
     """Find the rotation about ``axis`` that makes ``plane`` a symmetric tilt boundary.
 

@@ -330,21 +330,24 @@ def _mark_boundaries(figure: Any, evaluation: Evaluation) -> None:
         )
 
 
+_CLEAR = "rgba(0,0,0,0)"
+_AXIS = {"zeroline": False, "gridcolor": _SHADE, "automargin": True, "title": {"standoff": 8}}
+# A template is checked by plotly once, and not once a figure and axis.
+_LOOKS = go.layout.Template(
+    layout={
+        "paper_bgcolor": _CLEAR,
+        "plot_bgcolor": _CLEAR,
+        "font": {"size": 14, "family": "system-ui, sans-serif"},
+        "margin": {"l": 64, "r": 40, "t": 24, "b": 48},
+        "legend": {"orientation": "h", "y": 1.03, "yanchor": "bottom", "x": 0, "bgcolor": _CLEAR},
+        "showlegend": True,
+        "modebar": {"bgcolor": _CLEAR, "color": GREY, "activecolor": BLUE, "orientation": "v"},
+        "xaxis": _AXIS,
+        "yaxis": _AXIS,
+    }
+)
+
+
 def styled(figure: Any, height: int = 400) -> Any:
     """The same looks for all figures of the page."""
-    clear = "rgba(0,0,0,0)"
-    figure.update_layout(
-        template="none",
-        height=height,
-        paper_bgcolor=clear,
-        plot_bgcolor=clear,
-        font={"size": 14, "family": "system-ui, sans-serif"},
-        margin={"l": 64, "r": 40, "t": 24, "b": 48},
-        legend={"orientation": "h", "y": 1.03, "yanchor": "bottom", "x": 0, "bgcolor": clear},
-        showlegend=True,
-        modebar={"bgcolor": clear, "color": GREY, "activecolor": BLUE, "orientation": "v"},
-    )
-    axis = {"zeroline": False, "gridcolor": _SHADE, "automargin": True, "title_standoff": 8}
-    figure.update_xaxes(**axis)
-    figure.update_yaxes(**axis)
-    return figure
+    return figure.update_layout(template=_LOOKS, height=height)

@@ -111,7 +111,7 @@ def insights(view: CampaignView, count: int) -> Insights:
         judged(predicted) if predicted else None,
         tuple(pairs),
         belief.trials if belief else (),
-        tuple(compromises(space, history, _GOALS)),
+        tuple(compromises(space, history, _GOALS, belief)),
         view.since_improvement,
         settings.patience,
         tuple(sorted(set(settings.limits) - {limit.name for limit in belief.limits}))

@@ -180,11 +180,11 @@ def _importance(
         rest = [done[i] for i in np.flatnonzero(~away).tolist()]
         posterior = fit_posterior(space, rest, theta=theta)
         plain = float(np.mean([o.y for o in rest if o.bound is None]))
-        others = _thinned(posterior.coordinates([o.params for o in rest]))
+        swaps = _swaps(posterior, posterior.coordinates([o.params for o in rest]))
         asked = [i for i in np.flatnonzero(away).tolist() if done[i].bound is None]
         at = posterior.coordinates([done[i].params for i in asked])
         found = [
-            _squared_errors(posterior, others, plain, x, done[i].y)
+            _squared_errors(posterior, swaps, plain, x, done[i].y)
             for x, i in zip(at, asked, strict=True)
         ]
         own = point[asked]
@@ -192,20 +192,35 @@ def _importance(
     return _shares(space, np.array(errors))
 
 
-def _thinned(rows: Array) -> Array:
-    """At most ``_SWAPS`` of the rows, evenly apart."""
+class _Swap(NamedTuple):
+    """What may take the place of one variable: its columns, the values there, their shares."""
+
+    columns: NDArray[np.bool_]
+    values: Array
+    shares: Array
+
+
+def _swaps(posterior: Posterior, rows: Array) -> list[_Swap]:
+    """Of each variable the values that at most ``_SWAPS`` of the rows have, evenly apart."""
     kept = np.linspace(0, len(rows) - 1, min(_SWAPS, len(rows))).round().astype(int)
-    return np.asarray(rows[kept])
+    groups = np.asarray(posterior.model.groups)
+    found = []
+    for variable in range(groups.max() + 1):
+        columns = groups == variable
+        # Few widths and planes occur, many times over: each is predicted once.
+        values, counts = np.unique(rows[kept][:, columns], axis=0, return_counts=True)
+        found.append(_Swap(columns, values, counts / len(kept)))
+    return found
 
 
 def _squared_errors(
-    posterior: Posterior, others: Array, plain: float, x: Array, value: float
+    posterior: Posterior, swaps: Sequence[_Swap], plain: float, x: Array, value: float
 ) -> Array:
     """Squared errors at an evaluation that the model has not seen.
 
     Args:
         posterior: the model.
-        others: (m, columns) coordinates of evaluations that it has seen.
+        swaps: for each variable the values of evaluations that it has seen.
         plain: mean of the values that it has seen.
         x: (columns,) coordinates of the evaluation.
         value: its value.
@@ -214,12 +229,16 @@ def _squared_errors(
         (2 + variables,) of the plain mean, of the model, and of the model with each variable
         taken from the others, averaged over them.
     """
-    model = posterior.model
-    groups = np.asarray(model.groups)
-    swapped = [np.where(groups == j, others, x) for j in range(groups.max() + 1)]
-    predicted = posterior.centre + posterior.spread * model.predict(np.vstack([x, *swapped]))
-    squares = (value - np.append(plain, predicted)) ** 2
-    return np.append(squares[:2], squares[2:].reshape(len(swapped), -1).mean(axis=1))
+    rows = [x[None, :]]
+    for swap in swaps:
+        swapped = np.tile(x, (len(swap.values), 1))
+        swapped[:, swap.columns] = swap.values
+        rows.append(swapped)
+    predicted = posterior.centre + posterior.spread * posterior.model.predict(np.vstack(rows))
+    squares = (value - predicted) ** 2
+    by_swap = np.split(squares[1:], np.cumsum([len(swap.values) for swap in swaps])[:-1])
+    scrambled = [s.shares @ own for s, own in zip(swaps, by_swap, strict=True)]
+    return np.array([(value - plain) ** 2, squares[0], *scrambled])
 
 
 def _shares(space: SearchSpace, errors: Array) -> tuple[tuple[Importance, ...], float]:

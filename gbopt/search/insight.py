@@ -320,7 +320,7 @@ def _apart(
 
 
 def compromises(
-    space: SearchSpace, history: Sequence[Observation], goals: dict[str, int]
+    space: SearchSpace, history: Sequence[Observation], goals: dict[str, int], belief: Belief | None
 ) -> list[Compromise]:
     """Return the evaluated points that no other one beats in the objective and all goals.
 
@@ -331,13 +331,16 @@ def compromises(
         space: the space.
         history: evaluations of any state.
         goals: other observables, each with 1 where more is better and -1 where less is.
+        belief: what ``believe`` makes of the history; None before there is a model.
     """
     done = [o for o in own(complete(history)) if o.claims_low]
-    told = {"objective": done, **{name: as_objective(done, name) for name in goals}}
-    if any(len(values) < LEAST_COMPLETE for values in told.values()) or not space.free:
+    told = {name: as_objective(done, name) for name in goals}
+    if belief is None or not done or any(len(v) < LEAST_COMPLETE for v in told.values()):
         return []
     points = list({space.key(o.params): space.plain(o.params) for o in done}.values())
-    beliefs = {name: fit_posterior(space, values).predict(points) for name, values in told.items()}
+    beliefs = {"objective": belief.predict(points)} | {
+        name: fit_posterior(space, values).predict(points) for name, values in told.items()
+    }
     signs = {"objective": -1, **goals}
     scores = np.array([signs[name] * mean for name, (mean, _) in beliefs.items()])
     gap = scores[:, None, :] - scores[:, :, None]  # (goals, points, others)

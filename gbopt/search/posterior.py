@@ -289,19 +289,18 @@ def _resolve(
     """Replace bounds, in place, by the values that say the same to the model."""
     if all(bound is None for bound in bounds):
         return
+    from skopt.utils import normalize_dimensions
+
+    # Only this model is asked, and not for a proposal: no Optimizer is told.
+    dimensions, groups, medians = layout.dimensions()
+    space = normalize_dimensions(dimensions)
+    at = np.asarray(space.transform(x), dtype=float)
     resolved = [i for i, bound in enumerate(bounds) if bound is None]
-    first = _tell(
-        layout,
-        [x[i] for i in resolved],
-        [y[i] for i in resolved],
-        [alpha[i] for i in resolved],
-        surrogate,
-        errors_known=errors_known,
-        theta=theta,
-    )
+    known = np.array(alpha)[resolved]
+    first = _model(groups, medians, known, surrogate, errors_known, theta)
+    first.fit(at[resolved], [y[i] for i in resolved])
     bounded = [i for i, bound in enumerate(bounds) if bound is not None]
-    at = np.asarray(first.space.transform([x[i] for i in bounded]), dtype=float)
-    mean, sd = first.models[-1].predict(at, return_std=True)
+    mean, sd = first.predict(at[bounded], return_std=True)
     for i, m, s in zip(bounded, mean.tolist(), sd.tolist(), strict=True):
         y[i], alpha[i] = site(m, s, y[i], alpha[i], lower=bounds[i] == "lower")
 
@@ -318,19 +317,10 @@ def _tell(
 ) -> Any:
     from skopt import Optimizer
 
-    from gbopt.search.surrogate import ErrorBarExtraTrees, ErrorBarGPR, ErrorBarRandomForest
-
     dimensions, groups, medians = layout.dimensions()
-    variance = np.array(alpha)
-    model: Any
-    if surrogate == "gp":
-        model = ErrorBarGPR(groups, medians, variance, errors_known, theta)
-    else:
-        forests = {"extra-trees": ErrorBarExtraTrees, "random-forest": ErrorBarRandomForest}
-        model = forests[surrogate](variance)
     optimizer = Optimizer(
         dimensions,
-        base_estimator=model,
+        base_estimator=_model(groups, medians, np.array(alpha), surrogate, errors_known, theta),
         n_initial_points=0,
         acq_func="LCB",
         acq_optimizer="sampling",
@@ -340,3 +330,20 @@ def _tell(
     )
     optimizer.tell(x, y)
     return optimizer
+
+
+def _model(
+    groups: tuple[int, ...],
+    medians: tuple[float, ...],
+    variance: Array,
+    surrogate: Surrogate,
+    errors_known: bool,
+    theta: tuple[float, ...] | None,
+) -> Any:
+    """The surrogate, not yet fitted, of columns as ``_Layout`` has them."""
+    from gbopt.search.surrogate import ErrorBarExtraTrees, ErrorBarGPR, ErrorBarRandomForest
+
+    if surrogate == "gp":
+        return ErrorBarGPR(groups, medians, variance, errors_known, theta)
+    forests = {"extra-trees": ErrorBarExtraTrees, "random-forest": ErrorBarRandomForest}
+    return forests[surrogate](variance)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg.lapack import dpotri
 from scipy.spatial.distance import cdist
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
@@ -109,21 +110,25 @@ class SmoothAndRough(TiedMatern):
             raise NotImplementedError("ErrorBarGPR has the gradient")
         scales = np.atleast_1d(self.length_scale)[np.asarray(self.groups)]
         r = math.sqrt(5.0) * cdist(X / scales, (X if Y is None else Y) / scales)
-        return _matern(r) + self.rough * _matern(ROUGHNESS * r)
+        fine = ROUGHNESS * r
+        return _matern(r, np.exp(-r)) + self.rough * _matern(fine, np.exp(-fine))
 
     def diag(self, X: Array) -> Array:
         """Return the diagonal of the kernel matrix."""
         return np.full(len(X), 1.0 + self.rough)
 
 
-def _matern(r: Array) -> Array:
-    """Matern correlation of smoothness 5/2, at sqrt(5) times distances in length scales."""
-    return np.asarray((1 + r + r * r / 3) * np.exp(-r))
+def _matern(r: Array, fade: Array) -> Array:
+    """Matern correlation of smoothness 5/2, at sqrt(5) times distances in length scales.
+
+    ``fade`` is exp(-r), which the slope needs as well.
+    """
+    return np.asarray((1 + r * (1 + r / 3)) * fade)
 
 
-def _matern_slope(r: Array) -> Array:
+def _matern_slope(r: Array, fade: Array) -> Array:
     """Its derivative by the log of a length scale, over the squared distance in that variable."""
-    return np.asarray((5.0 / 3.0) * (1 + r) * np.exp(-r))
+    return np.asarray((5.0 / 3.0) * (1 + r) * fade)
 
 
 class ErrorBarGPR(SkoptGPR):  # type: ignore[misc]  # scikit-optimize has no types
@@ -156,7 +161,7 @@ class ErrorBarGPR(SkoptGPR):  # type: ignore[misc]  # scikit-optimize has no typ
         self.medians = medians
         self.errors_known = errors_known
         self.theta = theta
-        self._distances_of: Array | None = None
+        self._pairs_of: Array | None = None
         scales = np.array(medians)
         matern = SmoothAndRough(groups, scales, (0.02, 50.0), 0.03, ROUGH)
         kernel = ConstantKernel(1.0, AMPLITUDE) * matern
@@ -237,45 +242,52 @@ class ErrorBarGPR(SkoptGPR):  # type: ignore[misc]  # scikit-optimize has no typ
         """Return the log posterior of the hyperparameters, and its gradient where asked.
 
         The same as scikit-learn's value (a test compares them) plus the log prior, in a fifth of
-        the time: the distances are computed once, not at every step of the fit.
+        the time: distances are computed once, not at every step, and of each pair of points once.
         """
         if theta is None:
             return self.log_marginal_likelihood_value_
         # theta holds the logs of: amplitude, length scales, rough part, white noise.
         amplitude, rough, white = (math.exp(theta[i]) for i in (0, -2, -1))
-        distances2 = self._distances2 * np.exp(-2 * theta[1:-2])[:, None, None]
-        r = math.sqrt(5.0) * np.sqrt(distances2.sum(axis=0))
-        fine = _matern(ROUGHNESS * r)
-        signal = amplitude * (_matern(r) + rough * fine)
+        pairs, distances2 = self._pairs
+        inverse2 = np.exp(-2 * theta[1:-2])
+        r = np.sqrt(5.0 * (inverse2 @ distances2))
+        fade, fine_fade = np.exp(-r), np.exp(-ROUGHNESS * r)
+        fine = _matern(ROUGHNESS * r, fine_fade)
+        signal = amplitude * (_matern(r, fade) + rough * fine)
         noisy = np.asarray(self.alpha) + white
+        matrix = np.diag(amplitude * (1 + rough) + MEAN_VARIANCE + noisy)
+        np.put(matrix, pairs, signal + MEAN_VARIANCE)
         try:
-            factor = cho_factor(signal + MEAN_VARIANCE + np.diag(noisy), lower=True)
+            factor = cho_factor(matrix.T, lower=True, overwrite_a=True, check_finite=False)
         except np.linalg.LinAlgError:
             return (-math.inf, np.zeros_like(theta)) if eval_gradient else -math.inf
-        weights = cho_solve(factor, self.y_train_)
+        weights = cho_solve(factor, self.y_train_, check_finite=False)
         z = (theta[1:-2] - np.log(self.medians)) / LENGTH_LOG_SD
         value = -0.5 * float(self.y_train_ @ weights + z @ z + len(noisy) * math.log(2 * math.pi))
         value -= float(np.log(np.diag(factor[0])).sum())
         if not eval_gradient:
             return value
-        slope = np.outer(weights, weights) - cho_solve(factor, np.eye(len(noisy)))
-        fine_slope = ROUGHNESS**2 * _matern_slope(ROUGHNESS * r)
-        by_distance = amplitude * (_matern_slope(r) + rough * fine_slope)
-        by_length = 0.5 * np.einsum("ij,kij->k", slope * by_distance, distances2)
-        gradient = [0.5 * (slope * signal).sum(), *(by_length - z / LENGTH_LOG_SD)]
-        gradient += [0.5 * amplitude * rough * (slope * fine).sum(), 0.5 * white * np.trace(slope)]
-        return value, np.array(gradient)
+        inverse, _ = dpotri(factor[0], lower=1)
+        slope = np.take(np.outer(weights, weights) - inverse.T, pairs)
+        trace = float(weights @ weights - np.trace(inverse))
+        fine_slope = ROUGHNESS**2 * _matern_slope(ROUGHNESS * r, fine_fade)
+        by_distance = amplitude * slope * (_matern_slope(r, fade) + rough * fine_slope)
+        by_amplitude = slope @ signal + 0.5 * amplitude * (1 + rough) * trace
+        by_length = inverse2 * (distances2 @ by_distance) - z / LENGTH_LOG_SD
+        by_rough = amplitude * rough * (slope @ fine + 0.5 * trace)
+        return value, np.array([by_amplitude, *by_length, by_rough, 0.5 * white * trace])
 
     @property
-    def _distances2(self) -> Array:
-        """(variables, n, n) squared distances between the training points, by variable."""
+    def _pairs(self) -> tuple[NDArray[np.intp], Array]:
+        """Places of pairs of points in a flat matrix, and squared distances (variables, pairs)."""
         X = self.X_train_
-        if self._distances_of is not X:
-            columns = (X.T[:, :, None] - X.T[:, None, :]) ** 2
-            found = np.zeros((max(self.groups) + 1, len(X), len(X)))
-            np.add.at(found, list(self.groups), columns)
-            self._distances_of, self._found_distances2 = X, found
-        return self._found_distances2
+        if self._pairs_of is not X:
+            rows, columns = np.triu_indices(len(X), 1)
+            found = np.zeros((max(self.groups) + 1, len(rows)))
+            for group, x in zip(self.groups, X.T, strict=True):
+                found[group] += (x[rows] - x[columns]) ** 2
+            self._pairs_of, self._found_pairs = X, (rows * len(X) + columns, found)
+        return self._found_pairs
 
 
 class _ErrorBarForest:

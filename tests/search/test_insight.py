@@ -89,9 +89,10 @@ def test_compromises_are_beaten_by_none():
         p = dict(zip("xyz", rng.random(3).tolist(), strict=True))
         others = {"li": (p["x"] + 0.001 * rng.normal(), 0.001)}
         told.append(Observation(i, p, "complete", p["x"] ** 2 + p["y"], 0.001, i, others=others))
-    found = compromises(SQUARE, told, {"li": 1})
+    belief = believe(SQUARE, told, SearchSettings())
+    found = compromises(SQUARE, told, {"li": 1}, belief)
     values = [(c.values["objective"][0], -c.values["li"][0]) for c in found]
     for a in values:
         assert not any(b[0] <= a[0] and b[1] <= a[1] and b != a for b in values)
     assert values == sorted(values)
-    assert compromises(SQUARE, told, {"never": 1}) == []
+    assert compromises(SQUARE, told, {"never": 1}, belief) == []
