@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gbopt.campaign.deadline import Deadline
 from gbopt.campaign.deaths import counted
-from gbopt.campaign.index import can_renew, distributions, new_study, renew_study
+from gbopt.campaign.index import distributions, holds_others, new_study, renew_study
 from gbopt.campaign.record import attributes_of, keep, of_record, result_of
 from gbopt.campaign.space import GBSpace
 from gbopt.campaign.told import TOLD, of_earlier, search_settings, tell, told_before
@@ -41,7 +41,7 @@ from gbopt.search.settings import SearchSettings
 from gbopt.search.stopping import Stop, decide
 from gbopt.store.files import write_atomic
 from gbopt.store.progress import ProgressFile
-from gbopt.store.rundir import EVALUATION, RunFolder
+from gbopt.store.rundir import RunFolder
 from gbopt.store.storage import StudyLockedError
 from gbopt.store.study import Distribution, Study, TrialRecord
 
@@ -120,26 +120,34 @@ class Campaign:
         """
         folder = RunFolder.open_(path)
         config = folder.config
-        with folder.exclusive():
+        with folder.exclusive(), folder.study_lock():
             folder.require_no_workers()
             if not (folder.path / TOLD).exists():  # it was killed before it had read them
                 tell(folder, of_earlier(config))
             renew_study(folder, config, distributions(GBSpace(config).search_space), why)
             return cls.open_(path)
 
-    def reopen(self) -> None:
-        """Let the study hold as running what it has an outcome of that is no longer on disk.
+    def refresh(self) -> None:
+        """Take the study that is in the folder now: another process may have put one there.
 
-        Optuna takes no second outcome of a trial, so the study is made anew.
+        One that was deleted is made anew. Call under its lock.
         """
-        gone = [
-            record.number
-            for record in self.study.records()
-            if record.state != "running" and not (self.trial_folder(record) / EVALUATION).exists()
-        ]
-        if gone and can_renew(self.folder, len(self.study.records())):
-            renew_study(self.folder, self.config, self._distributions(), "before-retry")
-            self.study = Study(self.folder.storage)
+        storage = self.folder.storage
+        if storage.file is not None and not storage.file.exists():
+            self._renew("lost")
+        elif not self.study.is_at(storage):
+            self.study.close()
+            self.study = Study(storage)
+
+    def check_study(self) -> None:
+        """Make the study anew if it holds other trials than the folder. Call under its lock."""
+        if holds_others(self.folder, self.study.records()):
+            self._renew("other-trials")
+
+    def _renew(self, why: str) -> None:
+        self.study.close()
+        renew_study(self.folder, self.config, self._distributions(), why)
+        self.study = Study(self.folder.storage)
 
     @property
     def space(self) -> GBSpace:

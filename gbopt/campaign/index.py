@@ -7,10 +7,12 @@ from typing import Any
 
 from gbopt.campaign.record import attributes_of, result_of
 from gbopt.config import CampaignConfig
+from gbopt.errors import RunFolderError
+from gbopt.model.evaluation import Evaluation
 from gbopt.search.space import SearchSpace
 from gbopt.store.rundir import RunFolder
 from gbopt.store.storage import require_free
-from gbopt.store.study import Distribution, Study, categorical, integer, real
+from gbopt.store.study import Distribution, Study, TrialRecord, categorical, integer, real
 
 
 def distributions(space: SearchSpace) -> dict[str, Distribution]:
@@ -36,9 +38,32 @@ def _described(study: Study, config: CampaignConfig) -> Study:
     return study
 
 
-def can_renew(folder: RunFolder, trials: int) -> bool:
-    """Whether the trace knows every trial that the study holds."""
-    return set(_proposals(folder)) >= set(range(trials))
+def holds_others(folder: RunFolder, records: list[TrialRecord]) -> bool:
+    """Whether a study that can be read holds other trials than the run folder.
+
+    So does one that lost lines of its journal, one from a backup, one whose process was killed
+    before it had added what the trace says, and one with an outcome that was set aside since:
+    Optuna takes no second outcome of a trial. It is left as it is where the folder does not know
+    all of its trials.
+
+    Args:
+        folder: the run folder.
+        records: the trials of its study.
+    """
+    proposed, finished = _proposals(folder), _finished(folder)
+    if not set(proposed) >= set(range(len(records))):
+        return False
+
+    def other(record: TrialRecord) -> bool:
+        proposal, evaluation = proposed[record.number], finished.get(record.number)
+        if record.params != proposal["params"] or "spec" not in record.attributes:
+            return True
+        if record.state == "running":
+            return False
+        # Whatever the limits are: they do not change the value.
+        return evaluation is None or record.value != result_of(evaluation, {}).value
+
+    return len(proposed) > len(records) or any(map(other, records))
 
 
 def renew_study(
@@ -46,8 +71,7 @@ def renew_study(
 ) -> None:
     """Make the study from the trace (what was proposed) and the trials (what came of it).
 
-    Call while holding the folder, when no worker has joined. The old one, if any, is kept beside
-    it; a kill leaves either.
+    Call under the lock of the study. The old one, if any, is kept beside it; a kill leaves either.
 
     Args:
         folder: the run folder.
@@ -56,7 +80,7 @@ def renew_study(
         why: part of the name under which the old one is kept.
 
     Raises:
-        RunFolderError: it is locked, or a record is damaged.
+        RunFolderError: it is locked, or a record is damaged or missing.
     """
     require_free(folder.storage)
     making = folder.storage.successor()
@@ -71,8 +95,14 @@ def renew_study(
 def _fill(
     study: Study, folder: RunFolder, config: CampaignConfig, variables: dict[str, Distribution]
 ) -> None:
-    finished = {e.trial: e for e in folder.evaluations()}
-    for number, proposal in sorted(_proposals(folder).items()):
+    finished, proposed = _finished(folder), _proposals(folder)
+    for number in range(max(proposed, default=-1) + 1):
+        if (proposal := proposed.get(number)) is None:
+            raise RunFolderError(
+                f"neither {folder.trace_file} nor an evaluation says what trial {number} was",
+                hint="put both back from a copy of the run folder, if there is one; otherwise "
+                f"move the folders of trial {number} and of all after it away",
+            )
         params, attributes = proposal["params"], proposal["attributes"]
         evaluation = finished.get(number)
         if evaluation is None:
@@ -88,5 +118,23 @@ def _fill(
         )
 
 
+def _finished(folder: RunFolder) -> dict[int, Evaluation]:
+    return {e.trial: e for e in folder.evaluations()}
+
+
 def _proposals(folder: RunFolder) -> dict[int, dict[str, Any]]:
-    return {e["trial"]: e for e in folder.events() if e["event"] == "proposed"}
+    """What was proposed, by number; an evaluation stands for a line that the trace has lost."""
+    evaluated = {
+        number: {
+            "params": e.params,
+            "attributes": {
+                "spec": e.spec.model_dump(mode="json"),
+                "label": e.spec.label,
+                "requested": e.requested,
+                "replicate": e.replicate,
+            },
+        }
+        for number, e in _finished(folder).items()
+    }
+    noted = {e["trial"]: e for e in folder.events() if e["event"] == "proposed"}
+    return evaluated | noted

@@ -52,8 +52,6 @@ def run(campaign: Campaign, deadline: Deadline | None = None) -> str:
     folder = campaign.folder
     with folder.exclusive():
         _wait_for_leftovers(folder.path)
-        if not folder.has_workers():
-            campaign.reopen()
         hours = campaign.config.search.max_hours
         if deadline is None and hours is not None:
             deadline = after_hours(hours)
@@ -105,10 +103,11 @@ def _run(campaign: Campaign, deadline: Deadline | None, *, joined: bool) -> str:
 
 
 def _told(campaign: Campaign) -> int:
-    """Tell the study what was finished before a kill; how many evaluations it then holds."""
+    """Bring the study up to what was finished before a kill; how many evaluations it then holds."""
     shift = Shift(campaign, None, 0)
 
     def tell() -> int:
+        campaign.check_study()
         shift.tell_finished()
         return campaign.finished_count()
 
@@ -183,7 +182,7 @@ def work(campaign: Campaign, deadline: Deadline | None, earlier: int) -> None:
     """Take trials and evaluate them until there is nothing to take any more.
 
     Args:
-        campaign: opened by this process; its reference is there.
+        campaign: opened by this process, for this; its reference is there.
         deadline: after which no evaluation starts.
         earlier: evaluations that were finished before; their failures are forgiven.
 
@@ -207,6 +206,7 @@ def work(campaign: Campaign, deadline: Deadline | None, earlier: int) -> None:
                     return
     finally:
         shift.end()
+        campaign.study.close()
 
 
 def _worker_lock(path: Path, slot: int) -> Path:

@@ -154,6 +154,7 @@ def exclusively(campaign: Campaign, act: Callable[[], _Answer]) -> _Answer:
     while True:
         try:
             with locked(campaign.study.storage):
+                campaign.refresh()
                 return act()
         except StudyAwayError:
             if time.monotonic() > end:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, SoftFileLease, Timeout
+from pydantic import ValidationError
 
 from gbopt import __version__
 from gbopt.config import (
@@ -350,6 +351,14 @@ def _only_beginnings(path: Path) -> bool:
     return names <= _BEGINNINGS and not any((path / "trials").glob("*"))
 
 
+def _why(error: ValueError) -> str:
+    """What is wrong with a file, and with which field of it."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_input=False)[0]
+    return ": ".join([*(str(part) for part in first["loc"]), first["msg"]])
+
+
 def read_evaluation(file: Path) -> Evaluation:
     """Read one evaluation.
 
@@ -359,8 +368,8 @@ def read_evaluation(file: Path) -> Evaluation:
     try:
         return Evaluation.model_validate_json(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        first = str(error).splitlines()[0]
         raise RunFolderError(
-            f"{file} cannot be read: {first}",
-            hint="move that trial's folder away; its number will be run again on resume",
+            f"{file} cannot be read: {_why(error)}",
+            hint="restore it from a copy, or move that trial's folder out of the run folder: its "
+            "number is run again on resume",
         ) from None

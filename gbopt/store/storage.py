@@ -233,7 +233,7 @@ def repair(file: Path) -> None:
 
     Optuna would append to it, and could never read the journal again.
     """
-    if _whole(file):
+    if not file.exists() or _whole(file):
         return
     lock = JournalFileSymlinkLock(str(file))
     lock.acquire()  # a dashboard may be writing that very line

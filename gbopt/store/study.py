@@ -43,6 +43,11 @@ optuna.logging.enable_propagation()
 FINISHED = "finished_utc"
 """Attribute of a trial: when its evaluation ended, as ISO 8601 text in UTC."""
 _REBUILD = "`gbopt resume` rebuilds it from the trials"
+# What Optuna and SQLAlchemy raise where a file or a database holds something else than they wrote.
+_UNREADABLE = (
+    *(LookupError, AttributeError, TypeError, ValueError, AssertionError, RuntimeError),
+    *(StorageInternalError, SQLAlchemyError),
+)
 
 
 class Result(NamedTuple):
@@ -102,12 +107,11 @@ class Study:
             raise RunFolderError(f"the study {storage} is missing", hint=_REBUILD)
         connected = None
         try:
+            self._file_id = _file_id(storage)
             connected = connect(storage)
             self._study = optuna.load_study(storage=connected, study_name=storage.name)
-        except (
-            *(KeyError, AttributeError, StorageInternalError),
-            *(SQLAlchemyError, RuntimeError, ValueError),
-        ) as error:
+            self._study.get_trials(deepcopy=False)  # a damaged page may be any
+        except _UNREADABLE as error:
             disconnect(connected)
             if is_locked(error):
                 raise storage.locked_error() from None
@@ -132,6 +136,10 @@ class Study:
         if file is not None and making.file is not None:
             making.file.replace(file)
         return cls(storage)
+
+    def is_at(self, storage: Storage) -> bool:
+        """Whether this is the study that is there now, not one that it was put in the place of."""
+        return storage.name == self.storage.name and _file_id(storage) == self._file_id
 
     def close(self) -> None:
         """Let go of the file or the database."""
@@ -232,6 +240,14 @@ def _telling_why(storage: Storage) -> Iterator[None]:
             f"the study {storage} cannot be written: {said(error)}",
             hint="free space or restore access there, then resume: nothing is lost",
         ) from None
+
+
+def _file_id(storage: Storage) -> tuple[int, int] | None:
+    """What tells a file from another that takes its name; None in a database."""
+    if storage.file is None:
+        return None
+    found = storage.file.stat()
+    return found.st_dev, found.st_ino
 
 
 def _completion(trial: FrozenTrial) -> tuple[datetime, int]:

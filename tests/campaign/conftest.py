@@ -1,4 +1,8 @@
+import os
+
 import pytest
+
+from tests.campaign.harness import gbopt
 
 TINY = """\
 # Does the machinery work? A campaign of the smallest cells and the shortest runs.
@@ -45,6 +49,17 @@ stall_s = 60
 def cache(tmp_path_factory):
     """One bulk reference for all campaigns of the session."""
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(tmp_path_factory, cache):
+    """A campaign of four evaluations with one worker that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    (folder / "tiny.toml").write_text(TINY.format(workers=1))
+    environment = {**os.environ, "GBOPT_CACHE_DIR": str(cache)}
+    done = gbopt("run", folder / "tiny.toml", "--out", folder / "run", env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "run", done.stdout
 
 
 @pytest.fixture(autouse=True)

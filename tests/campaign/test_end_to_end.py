@@ -32,19 +32,6 @@ LONG = 1.0
 RESULTS = ("params", "requested", "spec", "status", "objective", "observables")
 
 
-@pytest.fixture(scope="session")
-def uninterrupted(tmp_path_factory, cache):
-    """A campaign of four evaluations with one worker that nobody disturbed."""
-    from tests.campaign.conftest import TINY
-
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    (folder / "tiny.toml").write_text(TINY.format(workers=1))
-    environment = {**os.environ, "GBOPT_CACHE_DIR": str(cache)}
-    done = gbopt("run", folder / "tiny.toml", "--out", folder / "run", env=environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "run", done.stdout
-
-
 def test_a_campaign_runs_to_its_budget(uninterrupted):
     run, output = uninterrupted
     assert output.startswith(f"resume with: gbopt resume {run}")
