@@ -41,7 +41,7 @@ from gbopt.search.settings import SearchSettings
 from gbopt.search.stopping import Stop, decide
 from gbopt.store.files import write_atomic
 from gbopt.store.progress import ProgressFile
-from gbopt.store.rundir import RunFolder
+from gbopt.store.rundir import RunFolder, fault
 from gbopt.store.storage import StudyLockedError
 from gbopt.store.study import Distribution, Study, TrialRecord
 
@@ -393,6 +393,6 @@ def read_bulk(folder: RunFolder) -> BulkReference | None:
         return BulkReference.model_validate_json(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RunFolderError(
-            f"{file} cannot be read: {str(error).splitlines()[0]}",
+            f"{file} cannot be read: {fault(error)}",
             hint="delete it: `gbopt resume` takes the reference from the cache or makes it again",
         ) from None

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -165,6 +166,8 @@ def _go(campaign: Campaign, deadline: Deadline | None) -> None:
     path = campaign.folder.path
     again = f"resume with: gbopt resume {shlex.quote(str(path))}"
     typer.echo(again)
+    if deadline is not None:  # the time of day that was given may be tomorrow's
+        typer.echo(f"begins no evaluation after {datetime.fromtimestamp(deadline.at_s):%A, %H:%M}")
     sys.stdout.flush()
     with attended() as signals:
         try:

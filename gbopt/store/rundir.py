@@ -30,7 +30,7 @@ from gbopt.config import (
     read_campaign,
     to_toml,
 )
-from gbopt.errors import RunFolderError
+from gbopt.errors import ConfigError, RunFolderError
 from gbopt.model.evaluation import SO_FAR, Evaluation
 from gbopt.store.choice import chosen, not_safe, require_safe, where_chosen
 from gbopt.store.files import append_line, read_lines, write_atomic
@@ -113,12 +113,14 @@ class RunFolder:
             RunFolderError: it is missing, is none of ours, or is of another format.
         """
         _require_plain(path)
-        if not (path / "run.json").is_file():
+        if not (path / "run.json").is_file() and not any(path.glob("trials/*")):
             raise RunFolderError(
                 f"{path} is not a run folder: it has no run.json",
                 hint="give the folder that `gbopt run` printed, such as runs/quickstart",
             )
-        found = _identity(path).get("format", "unreadable")
+        found = _identity(path).get("format")
+        if found is None:
+            raise RunFolderError(f"{path / 'run.json'} cannot be read", hint=_from_elsewhere(path))
         if found != FORMAT:
             raise RunFolderError(
                 f"the run folder {path} has format {found}, this gbopt ({__version__}) reads "
@@ -132,11 +134,18 @@ class RunFolder:
         """The campaign as it was started, or with other limits since.
 
         Raises:
-            RunFolderError: resolved.toml is missing, or changed in a setting that the finished
+            ConfigError: resolved.toml was changed to what no campaign can be.
+            RunFolderError: it cannot be read, or was changed in a setting that the finished
                 evaluations depend on.
         """
         resolved = self.path / "resolved.toml"
-        config = parse_campaign(read_campaign(resolved), str(resolved), self.path)
+        try:
+            text = read_campaign(resolved)
+        except ConfigError:
+            raise RunFolderError(
+                f"{resolved} cannot be read", hint=_from_elsewhere(self.path)
+            ) from None
+        config = parse_campaign(text, str(resolved), self.path)
         stored = _identity(self.path).get("settings", {})
         # A setting newer than the folder was at what it stands for now, or was not done at all.
         undone = {name: value for name, value in _UNDONE.items() if stored and name not in stored}
@@ -315,6 +324,14 @@ def _identity(path: Path) -> dict[str, Any]:
     return identity if isinstance(identity, dict) else {}
 
 
+def _from_elsewhere(path: Path) -> str:
+    """How to get a file back that every run of a campaign file has alike."""
+    return (
+        "restore it from a copy; or begin the same campaign elsewhere, stop it and copy that file "
+        f"from there: gbopt run {path / 'campaign.toml'} --out OTHER"
+    )
+
+
 def require_new(path: Path) -> None:
     """Refuse a place where no run folder can be made.
 
@@ -351,7 +368,7 @@ def _only_beginnings(path: Path) -> bool:
     return names <= _BEGINNINGS and not any((path / "trials").glob("*"))
 
 
-def _why(error: ValueError) -> str:
+def fault(error: ValueError) -> str:
     """What is wrong with a file, and with which field of it."""
     if not isinstance(error, ValidationError):
         return str(error)
@@ -369,7 +386,7 @@ def read_evaluation(file: Path) -> Evaluation:
         return Evaluation.model_validate_json(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RunFolderError(
-            f"{file} cannot be read: {_why(error)}",
+            f"{file} cannot be read: {fault(error)}",
             hint="restore it from a copy, or move that trial's folder out of the run folder: its "
             "number is run again on resume",
         ) from None

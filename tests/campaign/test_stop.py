@@ -62,6 +62,7 @@ def test_stop_finishes_what_runs_and_resume_goes_on(tiny, tmp_path):
 
     limited = gbopt("resume", run, "--max-hours", 0, "--until", "00:00")
     assert limited.returncode == 0, limited.stdout + limited.stderr
+    assert "begins no evaluation after " in limited.stdout
     assert "stopped: the time limit of 0 h was reached" in limited.stdout
     assert events(run, "stopped")[-1]["reason"] == "the time limit of 0 h was reached"
     assert not (run / "stop.json").exists()

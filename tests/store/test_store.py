@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from gbopt.config import load_campaign
-from gbopt.errors import ConfigError, RunFolderError
+from gbopt.errors import ConfigError, GboptError, RunFolderError
 from gbopt.potentials.library import get_potential
 from gbopt.store.files import append_line, read_lines, write_atomic
 from gbopt.store.rundir import RunFolder
@@ -144,11 +144,28 @@ def test_a_folder_of_another_format_is_refused(folder):
         RunFolder.open_(folder.path)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
-def test_a_damaged_identity_is_refused(folder, content):
-    (folder.path / "run.json").write_text(content)
-    with pytest.raises(RunFolderError, match="format unreadable"):
-        RunFolder.open_(folder.path)
+@pytest.mark.parametrize("name", ["run.json", "resolved.toml"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", None])
+def test_what_is_damaged_comes_back_from_another_run(name, content, folder, tmp_path):
+    folder.trial_folder(0, "any").mkdir()
+    file, before = folder.path / name, folder.config
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(GboptError, match=name) as caught:
+        _ = RunFolder.open_(folder.path).config
+    assert file.suffix == ".toml" or f"gbopt run {folder.path}/campaign.toml" in caught.value.hint
+    given = folder.path / "campaign.toml"
+    other = RunFolder.create(tmp_path / "other", load_campaign(given), given.read_text())
+    file.write_bytes((other.path / name).read_bytes())
+    assert RunFolder.open_(folder.path).config == before
+
+
+def test_a_damaged_evaluation_is_named_with_its_fault(folder):
+    file = folder.trial_folder(0, "any") / "evaluation.json"
+    write_atomic(file, '{"trial": 0, "rep')
+    with pytest.raises(RunFolderError, match=f"{file} cannot be read: .*EOF"):
+        folder.evaluations()
 
 
 def test_any_other_folder_is_refused(tmp_path):
