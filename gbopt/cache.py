@@ -27,7 +27,19 @@ def cache_folder() -> Path:
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Write a file that others see either whole or not at all."""
+    """Write a file that others see either whole or not at all.
+
+    Raises:
+        OSError: with the name of the file: a full disk is reported without one.
+    """
     temporary = file.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(file)
+    except OSError as error:
+        raise naming(file, error) from None
+
+
+def naming(file: Path, error: OSError) -> OSError:
+    """The error with the name of the file that it is about."""
+    return error if error.filename else OSError(error.errno, error.strerror, str(file))

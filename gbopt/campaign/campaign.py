@@ -39,9 +39,9 @@ from gbopt.search.history import Observation, own
 from gbopt.search.propose import Proposal
 from gbopt.search.settings import SearchSettings
 from gbopt.search.stopping import Stop, decide
-from gbopt.store.files import write_atomic
+from gbopt.store.files import fault, write_atomic
 from gbopt.store.progress import ProgressFile
-from gbopt.store.rundir import RunFolder, fault
+from gbopt.store.rundir import RunFolder
 from gbopt.store.storage import StudyLockedError
 from gbopt.store.study import Distribution, Study, TrialRecord
 

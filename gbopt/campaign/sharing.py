@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from gbopt.campaign.campaign import Campaign
 from gbopt.campaign.deadline import Deadline
+from gbopt.campaign.deaths import suspect
 from gbopt.evaluate.bulk import BulkReference
 from gbopt.evaluate.candidate import Job
 from gbopt.md import stopping
@@ -78,10 +79,18 @@ class Shift:
         return Taken(job, lease)
 
     def _orphan(self) -> TrialRecord | None:
-        """The first unfinished trial that nobody works on any more; this worker has its lease."""
-        for record in self.campaign.study.records():
-            folder = self.campaign.trial_folder(record)
-            if (folder / EVALUATION).exists():
+        """The first unfinished trial that nobody works on any more; this worker has its lease.
+
+        Of those that may end their processes one is evaluated at a time: that tells which does.
+        """
+        records = self.campaign.study.records()
+        folders = {record.number: self.campaign.trial_folder(record) for record in records}
+        suspects = {number for number, folder in folders.items() if suspect(folder)}
+        for record in records:
+            if (folders[record.number] / EVALUATION).exists():
+                continue
+            others = suspects - {record.number} if record.number in suspects else ()
+            if any(is_held(folders[number] / LEASE) for number in others):
                 continue
             if self._lease(record).claim():
                 return record

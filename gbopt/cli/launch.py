@@ -122,7 +122,8 @@ def resume(
     if evaluations is not None:
         search = campaign.config.search.model_copy(update={"evaluations": evaluations})
         campaign.config = campaign.config.model_copy(update={"search": search})
-        campaign.folder.change_limits(campaign.config)
+        with campaign.folder.exclusive():  # not that of a campaign that runs
+            campaign.folder.change_limits(campaign.config)
     campaign.config = with_workers(campaign.config, workers)
     require_room(campaign.config.run, campaign.engine(say).settings)
     _go(campaign, deadline)

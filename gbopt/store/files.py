@@ -8,6 +8,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from gbopt.cache import naming
+
 
 def write_atomic(path: Path, text: str) -> None:
     """Write a file by way of a temporary one in the same folder, flushed to the disk."""
@@ -20,7 +24,7 @@ def write_atomic(path: Path, text: str) -> None:
             os.fsync(handle.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise _of(path, error) from None
+        raise naming(path, error) from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -33,12 +37,15 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
         with path.open("a", encoding="utf-8") as handle:
             handle.write(("\n" if torn else "") + line + "\n")
     except OSError as error:
-        raise _of(path, error) from None
+        raise naming(path, error) from None
 
 
-def _of(path: Path, error: OSError) -> OSError:
-    """The error with the name of the file: a full disk is reported without one."""
-    return error if error.filename else OSError(error.errno, error.strerror, str(path))
+def fault(error: ValueError) -> str:
+    """What is wrong with a file, and with which field of it."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_input=False)[0]
+    return ": ".join([*(str(part) for part in first["loc"]), first["msg"]])
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

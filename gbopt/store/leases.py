@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 from filelock import SoftFileLease, Timeout
 
+from gbopt.cache import naming
+
 DURATION_S = 60.0
 _BEATS = 4  # in each duration
 _LOOK_S = 0.5
@@ -59,6 +61,8 @@ class Lease:
             self._lock.acquire(timeout=0)
         except Timeout:
             return False
+        except OSError as error:
+            raise naming(self.file, error) from None
         return True
 
     def claim_patiently(self) -> bool:

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, SoftFileLease, Timeout
-from pydantic import ValidationError
 
 from gbopt import __version__
+from gbopt.cache import naming
 from gbopt.config import (
     CampaignConfig,
     copy_potential,
@@ -33,8 +33,9 @@ from gbopt.config import (
 from gbopt.errors import ConfigError, RunFolderError
 from gbopt.model.evaluation import SO_FAR, Evaluation
 from gbopt.store.choice import chosen, not_safe, require_safe, where_chosen
-from gbopt.store.files import append_line, read_lines, write_atomic
+from gbopt.store.files import append_line, fault, read_lines, write_atomic
 from gbopt.store.filesystems import shared_kind
+from gbopt.store.folders import HOLDS, kind_of
 from gbopt.store.leases import DURATION_S, Lease, is_held
 from gbopt.store.progress import PROGRESS
 from gbopt.store.storage import Storage, locked
@@ -114,6 +115,11 @@ class RunFolder:
         """
         _require_plain(path)
         if not (path / "run.json").is_file() and not any(path.glob("trials/*")):
+            if kind := kind_of(path):
+                raise RunFolderError(
+                    f"{path} is no campaign: it holds {HOLDS[kind]}",
+                    hint="`gbopt status` and `gbopt stop` take it too",
+                )
             raise RunFolderError(
                 f"{path} is not a run folder: it has no run.json",
                 hint="give the folder that `gbopt run` printed, such as runs/quickstart",
@@ -209,8 +215,11 @@ class RunFolder:
             append_line(self.trace_file, line)
             return
         # Lines that two machines append at once to a file of a network overwrite each other.
-        with SoftFileLease(self.path / ".trace.lease", lease_duration=DURATION_S):
-            append_line(self.trace_file, line)
+        try:
+            with SoftFileLease(self.path / ".trace.lease", lease_duration=DURATION_S):
+                append_line(self.trace_file, line)
+        except OSError as error:
+            raise naming(self.trace_file, error) from None
 
     def events(self) -> list[dict[str, Any]]:
         """Read the trace."""
@@ -366,14 +375,6 @@ def _only_beginnings(path: Path) -> bool:
         return False
     names = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
     return names <= _BEGINNINGS and not any((path / "trials").glob("*"))
-
-
-def fault(error: ValueError) -> str:
-    """What is wrong with a file, and with which field of it."""
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = error.errors(include_url=False, include_input=False)[0]
-    return ": ".join([*(str(part) for part in first["loc"]), first["msg"]])
 
 
 def read_evaluation(file: Path) -> Evaluation:

@@ -25,6 +25,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from sqlalchemy.exc import DBAPIError
 
+from gbopt.cache import naming
 from gbopt.errors import EnvironmentProblem, RunFolderError
 
 Kind = Literal["sqlite", "journal", "postgresql"]
@@ -193,6 +194,8 @@ def locked(storage: Storage) -> Iterator[None]:
         lock.acquire(timeout=_LOCK_PATIENCE_S)
     except Timeout:
         raise storage.locked_error() from None
+    except OSError as error:
+        raise naming(storage.file, error) from None
     try:
         if storage.kind == "journal":
             repair(storage.file)

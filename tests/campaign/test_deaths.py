@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from gbopt.campaign.campaign import Campaign
 from gbopt.campaign.deaths import counted
+from gbopt.campaign.sharing import Shift
+from gbopt.config import load_campaign
 from gbopt.evaluate.kills import LIMIT
 from tests.campaign.landscape import write_landscape
 
@@ -79,6 +82,25 @@ def test_a_note_that_was_cut_short_counts_for_nothing(tmp_path):
     (tmp_path / "begun.json").write_text('{"steps": {')
     with counted(tmp_path) as failure:
         assert failure is None
+
+
+def test_of_those_that_died_together_one_at_a_time_is_evaluated_again(tmp_path):
+    file = tmp_path / "deadly.toml"
+    file.write_text(CAMPAIGN)
+    campaign = Campaign.start(tmp_path / "run", load_campaign(file), CAMPAIGN)
+    shifts = [Shift(campaign, None, 0) for _ in range(5)]
+    dead = [shift.take() for shift in shifts[:2]]
+    folders = [campaign.trial_folder(record) for record in campaign.study.records()]
+    begun = [die(folder) for folder in folders for _ in range(LIMIT - 1)]
+    for _, lease in dead:
+        lease.release()
+    taken = [shift.take() for shift in shifts[2:4]]
+    assert [job.number for job, _ in taken] == [0, 2]  # the other waits, a new one does not
+    begun.append(die(folders[0], {"stage": "production", "step": 20, "steps": 1000}))
+    assert shifts[4].take().job.number == 1
+    for shift in shifts:
+        shift.end()
+    campaign.study.close()
 
 
 @pytest.mark.parametrize("workers", [1, 2])

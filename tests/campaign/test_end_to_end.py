@@ -186,7 +186,7 @@ def test_a_trial_whose_md_dies_twice_fails_and_can_be_tried_again(tiny, tmp_path
     (aside,) = run.glob("trials/0001-*/earlier-1")
     assert json.loads((aside / "evaluation.json").read_text())["failure"] == failure
     assert (aside / "md-first" / "lammps.log").exists()
-    assert len(list(run.glob("study.db.before-retry-*"))) == 1
+    assert len(list(run.glob("study.db.other-trials-*"))) == 1
 
 
 def states(run):
@@ -229,9 +229,10 @@ def test_a_second_process_is_refused(tiny, tmp_path):
     run = tmp_path / "run"
     process = start("run", tiny(), "--out", run)
     wait_for(lambda: events(run, "proposed"), process)
-    second = gbopt("resume", run)
+    second = gbopt("resume", run, "--evaluations", 9)
     kill_group(process)
     assert second.returncode == 1
+    assert "evaluations = 9" not in (run / "resolved.toml").read_text()
     assert "another gbopt process" in second.stderr
 
 
