@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from gbopt.campaign.campaign import Campaign
 from gbopt.errors import RunFolderError
 from gbopt.evaluate.attempts import EARLIER
 from gbopt.model.evaluation import Evaluation
-from gbopt.store.rundir import EVALUATION, RunFolder
+from gbopt.store.rundir import EVALUATION
 
 
 def evaluate_again(
@@ -26,10 +27,13 @@ def evaluate_again(
 
     Raises:
         RunFolderError: a process runs the campaign, or there is no such failed trial.
+        StudyAwayError: the database of the study does not answer.
     """
-    folder = RunFolder.open_(path)
-    with folder.exclusive():
+    campaign = Campaign.recover(path)
+    folder = campaign.folder
+    with folder.exclusive(), folder.study_lock():
         folder.require_no_workers()
+        campaign.refresh()
         failed = {e.trial: e for e in folder.evaluations() if e.failure is not None}
         for number in trials:
             if number not in failed:
@@ -52,6 +56,8 @@ def evaluate_again(
             _set_aside(folder.trial_folder(evaluation.trial, evaluation.spec.key))
             cause = evaluation.failure.cause if evaluation.failure else ""
             folder.note("retry", trial=evaluation.trial, cause=cause)
+        campaign.check_study()  # a worker that joins at once must see them as unfinished
+    campaign.study.close()
     return chosen
 
 
