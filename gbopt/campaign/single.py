@@ -33,9 +33,10 @@ from gbopt.model.evaluation import Evaluation
 from gbopt.model.spec import GBSpec
 from gbopt.potentials.library import get_potential
 from gbopt.store.files import write_atomic
+from gbopt.store.folders import EVALUATION_LOCK, REQUEST
+from gbopt.store.progress import ProgressFile
 from gbopt.store.rundir import EVALUATION, read_evaluation
 
-REQUEST = "request.json"
 # What a folder holds whose making was interrupted.
 _BEGINNINGS = {"resolved.toml"}
 _LOCK_PATIENCE_S = 1.0
@@ -124,6 +125,21 @@ def open_single(
     return Single(folder, config, spec, chosen)
 
 
+def read_request(folder: Path) -> GBSpec:
+    """The boundary that the evaluation in a folder is of.
+
+    Raises:
+        RunFolderError: what was asked cannot be read.
+    """
+    file = folder / REQUEST
+    try:
+        return GBSpec.model_validate(json.loads(file.read_text(encoding="utf-8"))["spec"])
+    except (OSError, ValueError, KeyError):
+        raise RunFolderError(
+            f"{file} cannot be read", hint="evaluate the boundary anew, in another folder"
+        ) from None
+
+
 def run_single(
     single: Single, say: Callable[[str], None], on_progress: Callable[[Progress], None]
 ) -> Evaluation:
@@ -146,13 +162,19 @@ def run_single(
         stopping.begin(single.folder)
         bulk = bulk_reference(config, settings, workers=config.run.workers, on_progress=say)
         write_atomic(single.folder / "bulk.json", bulk.model_dump_json(indent=1))
+        progress = ProgressFile(single.folder)
+
+        def report(at: Progress) -> None:
+            progress.write(at.stage, at.step, at.steps)
+            on_progress(at)
+
         evaluation = evaluate(
             Job(number=0, replicate=0, requested={}, params={}, spec=single.spec),
             config,
             bulk,
             settings=on_its_gpu(settings, 0),
             folder=single.folder,
-            on_progress=on_progress,
+            on_progress=report,
         )
         keep(evaluation, single.folder)
         return evaluation
@@ -223,7 +245,7 @@ def _only_beginnings(folder: Path) -> bool:
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
     """Hold the folder: only one process may work in it."""
-    lock = FileLock(folder / ".run.lock")
+    lock = FileLock(folder / EVALUATION_LOCK)
     try:
         lock.acquire(timeout=_LOCK_PATIENCE_S)
     except Timeout:

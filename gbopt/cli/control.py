@@ -9,8 +9,6 @@ import typer
 
 from gbopt.cli.read import RunDir
 
-_STUDY = "study.toml"
-
 
 def stop(
     run_dir: RunDir,
@@ -18,20 +16,30 @@ def stop(
         bool, typer.Option("--now", help="End what runs, as Ctrl-C does, rather than finish it.")
     ] = False,
 ) -> None:
-    """Ask the campaign or study that runs in a folder to stop, also one on another machine.
+    """Ask what runs in a folder to stop: campaign, study, validation or evaluation.
 
-    What runs is finished and nothing is begun after it. `gbopt resume` goes on and forgets it.
+    What runs is finished and nothing is begun after it, also on another machine. Whatever goes on
+    in the folder forgets it.
     """
     import getpass
     import socket
 
+    from gbopt.errors import RunFolderError
     from gbopt.md import stopping
+    from gbopt.store.folders import is_at_work, kind_of
     from gbopt.store.rundir import RunFolder
 
-    runs = (run_dir / _STUDY).is_file() or RunFolder.open_(run_dir).is_running()
+    kind = kind_of(run_dir)
+    if kind == "evaluation" and not now:
+        raise RunFolderError(
+            f"{run_dir} holds one evaluation, after which nothing is begun anyway",
+            hint=f"`gbopt stop --now {shlex.quote(str(run_dir))}` ends it at its last checkpoint",
+        )
+    runs = is_at_work(run_dir) if kind else RunFolder.open_(run_dir).is_running()
     by = f"`gbopt stop{' --now' if now else ''}` of {getpass.getuser()} on {socket.gethostname()}"
     stopping.ask(run_dir, now=now, by=by)
-    again = f"gbopt resume {shlex.quote(str(run_dir))}"
+    folder = shlex.quote(str(run_dir))
+    again = f"the command that `gbopt status {folder}` names" if kind else f"gbopt resume {folder}"
     if not runs:
         typer.echo(
             f"nothing on this machine runs {run_dir}; if a process on another one does, it will "

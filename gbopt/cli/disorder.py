@@ -89,9 +89,10 @@ def _part(
 def _read(file: Path, kind: Kind, workers: int | None) -> tuple[str, StudyConfig, Path | None]:
     """The text of a study file, what it asks for, and its folder where that was given instead."""
     from gbopt.config.study import parse_study, read_study
-    from gbopt.disorder.study import RESOLVED, STUDY, require_whole
+    from gbopt.disorder.study import RESOLVED, require_whole
     from gbopt.disorder.systems import systems
     from gbopt.errors import ConfigError
+    from gbopt.store.folders import STUDY
 
     folder = file if _is_folder(file) else None
     source = file / RESOLVED if folder else file
@@ -211,8 +212,9 @@ def _follow(setup: Setup, stop: threading.Event) -> None:
     """Print what the runs report, a plain line each."""
     import time
 
-    from gbopt.disorder.setup import TRACE, progress_of
+    from gbopt.disorder.setup import progress_of
     from gbopt.store.files import read_lines
+    from gbopt.store.folders import TRACE
 
     trace = setup.folder / TRACE
     seen, spoken = len(read_lines(trace)), time.monotonic()

@@ -48,15 +48,29 @@ def status(
 ) -> None:
     """Say where a campaign stands: progress, best so far, what runs now.
 
-    With --watch a terminal is drawn anew; a pipe gets a plain line each time, or with
-    --format json an object in a line.
+    Of a study, a validation or one evaluation it says how far that is. With --watch a terminal is
+    drawn anew; a pipe gets a plain line each time, or with --format json an object in a line.
     """
+    from gbopt.store.folders import HOLDS, kind_of
+
+    kind = kind_of(run_dir)
     if watch:
         from gbopt.cli.watch import watch as follow
+
+        if kind:
+            raise RunFolderError(
+                f"{run_dir} holds {HOLDS[kind]}: --watch follows campaigns",
+                hint="the command that runs it says how far it is; without --watch this one does",
+            )
 
         if fmt is Format.CSV:
             raise typer.BadParameter("--watch prints a table or json", param_hint="--format")
         follow(run_dir, interval_s, as_json=fmt is Format.JSON)
+        return
+    if kind:
+        from gbopt.report.standing import standing_rows
+
+        _print(standing_rows(run_dir, kind), fmt)
         return
     from gbopt.campaign.view import CampaignView
     from gbopt.report.tables import status_rows

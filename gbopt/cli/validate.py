@@ -143,7 +143,7 @@ def _follow(folder: Path, stop: threading.Event) -> None:
     """Print a line for each check that begins or ends."""
     from gbopt.cli.preflight import say
     from gbopt.store.files import read_lines
-    from gbopt.validate.run import TRACE
+    from gbopt.store.folders import TRACE
 
     trace = folder / TRACE
     seen, last = len(read_lines(trace)), False

@@ -25,9 +25,9 @@ from gbopt.model.bicrystal import Bicrystal
 from gbopt.potentials.library import get_potential
 from gbopt.provenance import content_key, derive_seed
 from gbopt.store.files import append_line, write_atomic
+from gbopt.store.folders import TRACE
 
 FORMAT = 1
-TRACE = "trace.jsonl"
 RESULT = "result.json"
 ENGINES = "engines.json"
 _GLASS_BRANCH, _RUN_BRANCH = 8_001, 8_002  # spawn keys of the seeds

@@ -40,8 +40,9 @@ from gbopt.md.sample import sample_system
 from gbopt.md.select import Choice
 from gbopt.potentials.library import get_potential
 from gbopt.store.files import write_atomic
+from gbopt.store.folders import STUDY, STUDY_LOCK
 
-STUDY, RESOLVED, POTENTIALS = "study.toml", "resolved.toml", "potentials"
+RESOLVED, POTENTIALS = "resolved.toml", "potentials"
 Item = TypeVar("Item")
 
 _IONS_PER_CELL, _UNITS_PER_CELL = 192, 8
@@ -99,7 +100,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / ".study.lock", timeout=_PATIENCE_S):
+        with FileLock(folder / STUDY_LOCK, timeout=_PATIENCE_S):
             yield
     except Timeout:
         raise RunFolderError(

@@ -19,11 +19,9 @@ from gbopt.evaluate.workers import become_worker, in_workers, place
 from gbopt.model.evaluation import Failure
 from gbopt.provenance import make_provenance
 from gbopt.store.files import append_line, write_atomic
+from gbopt.store.folders import CHECKED_IN, CHECKS, TRACE
 from gbopt.validate.check import Bench, Check, Measured
 from gbopt.validate.findings import Record
-
-TRACE = "trace.jsonl"
-CHECKS, WORK = "checks", "work"
 
 
 def result_file(folder: Path, check: Check) -> Path:
@@ -81,7 +79,7 @@ def _is_done(folder: Path, check: Check) -> bool:
 def _do(folder: Path, check: Check, run: RunConfig, main_pid: int) -> None:
     """Do a check unless it has been done; trouble with it alone becomes part of its record."""
     become_worker(main_pid)
-    work = folder / WORK / check.file_name
+    work = folder / CHECKED_IN / check.file_name
     work.mkdir(parents=True, exist_ok=True)
     # A worker of a suite that was killed a moment ago may still be ending.
     with FileLock(work / ".lock"), place(folder, run.workers) as slot:
