@@ -54,6 +54,8 @@ def arrhenius(rows: Rows, at_K: float) -> Any:
         annotation_position="top left",
     )
     figure.update_xaxes(title="1000 K / T", row=len(units))
+    # The intervals of an extrapolation are wide: none may hide the line of another.
+    figure.data = sorted(figure.data, key=lambda trace: trace.fill is None)
     return styled(figure, height=120 + 280 * len(units))
 
 

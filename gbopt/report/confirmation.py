@@ -128,9 +128,10 @@ class Confirmation:
             fit = ladder.fit
             for remark in fit.warnings_at(self.at_K) if fit else (f"{ladder.why_not}.",):
                 found.setdefault(remark, []).append(f"{ladder.of}, {ladder.what}")
-        everything = len(self.ladders)
+        everything = [f"{ladder.of}, {ladder.what}" for ladder in self.ladders]
+        fitted = [f"{ladder.of}, {ladder.what}" for ladder in self.ladders if ladder.fit]
         return [
-            remark if len(about) == everything else f"{'; '.join(about)}: {remark}"
+            remark if about in (everything, fitted) else f"{'; '.join(about)}: {remark}"
             for remark, about in found.items()
         ]
 

@@ -30,6 +30,8 @@ _SHADE = "rgba(138,143,152,0.18)"
 _SYMBOL = {"100": "circle", "110": "diamond"}
 # Every one of so few evaluations has its number on the axis.
 _FEW = 15
+# More points than this are drawn smaller: they would hide each other.
+_MANY = 80
 # Of the other planes.
 _OTHER_SYMBOLS = ("square", "triangle-up", "cross", "star", "hexagon", "triangle-down")
 BOUND_MARK = {"lower": "≥", "upper": "≤"}
@@ -45,19 +47,6 @@ def convergence(rows: Rows, axis: str) -> Any:
     figure = make_subplots(rows=1, cols=1)
     done = [r for r in rows if r["log10_objective"] is not None]
     _shade_initial(figure, rows)
-    known = [r for r in rows if r["expected_best"] is not None]
-    if known:
-        x = [r["completion"] for r in known]
-        curves = with_errors(known, "expected_best", "expected_best_sd")
-        band(figure, (1, 1), x, curves, "best so far, as believed now", GREEN)
-    figure.add_scatter(
-        x=[r["completion"] for r in done],
-        y=[r["lowest_so_far"] for r in done],
-        mode="lines",
-        line={"shape": "hv", "color": GREY, "width": 1.5, "dash": "dot"},
-        name="lowest value so far",
-        hoverinfo="skip",
-    )
     for status, colour, symbol in (
         ("ok", BLUE, "circle"),
         ("suspect", RED, "circle-open"),
@@ -66,15 +55,32 @@ def convergence(rows: Rows, axis: str) -> Any:
         chosen = [r for r in done if r["status"] == status]
         if chosen:
             x = [r["completion"] for r in chosen]
-            figure.add_trace(_points(chosen, x, status, colour, symbol))
+            figure.add_trace(_points(chosen, x, status, colour, symbol, among=len(rows)))
+    _draw_best(figure, done)  # above the points, which are many
     _mark_failures(figure, rows, done)
     figure.update_xaxes(
-        title="evaluation, in order of completion",
+        title="evaluation by completion",
         range=[0.4, len(rows) + 0.6],
         dtick=1 if len(rows) <= _FEW else None,
     )
     figure.update_yaxes(title=axis)
-    return styled(figure)
+    return styled(figure, height=480)  # on a phone the legend takes a third of it
+
+
+def _draw_best(figure: Any, done: Rows) -> None:
+    known = [r for r in done if r["expected_best"] is not None]
+    figure.add_scatter(
+        x=[r["completion"] for r in done],
+        y=[r["lowest_so_far"] for r in done],
+        mode="lines",
+        line={"shape": "hv", "color": GREY, "width": 1.5, "dash": "dot"},
+        name="lowest value so far",
+        hoverinfo="skip",
+    )
+    if known:
+        x = [r["completion"] for r in known]
+        curves = with_errors(known, "expected_best", "expected_best_sd")
+        band(figure, (1, 1), x, curves, "best so far, as believed now", GREEN)
 
 
 def _shade_initial(figure: Any, rows: Rows) -> None:
@@ -118,9 +124,11 @@ def misorientation(rows: Rows, axis: str) -> Any:
         own = [r for r in rows if r["width_layers"] == width]
         colour = _COLOURS[index % len(_COLOURS)]
         x = [r["misorientation_deg"] for r in own]
-        trace = _points(own, x, f"{width} layers", colour, "circle")
+        trace = _points(own, x, f"{width} layers", colour, "circle", among=len(rows))
         trace.marker.symbol = [symbols[r["mean_plane"]] for r in own]
+        trace.update(legendgroup=trace.name, showlegend=False)
         figure.add_trace(trace)
+        _explain(figure, trace.name, {"symbol": "line-ew", "line": {"width": 8, "color": colour}})
     _explain_planes(figure, rows, symbols)
     figure.update_xaxes(title="misorientation / deg")
     figure.update_yaxes(title=axis)
@@ -141,7 +149,7 @@ def spread_out(rows: Rows, key: str, axis: str) -> Any:
         own = sorted((r for r in rows if r[key] == value), key=lambda r: r["misorientation_deg"])
         # From small angles on the left to large ones on the right.
         x = [index + 0.7 * ((i + 0.5) / len(own) - 0.5) for i in range(len(own))]
-        figure.add_trace(_points(own, x, str(value), BLUE, "circle"))
+        figure.add_trace(_points(own, x, str(value), BLUE, "circle", among=len(rows)))
     texts = [f"({v})" if key == "mean_plane" else str(v) for v in values]
     figure.update_xaxes(
         tickvals=list(range(len(values))),
@@ -166,8 +174,9 @@ def composition(rows: Rows, key: str, title: str, axis: str, line: Rows) -> Any:
     figure = make_subplots(rows=1, cols=1)
     symbols = _symbols(rows)
     own = [r for r in rows if r[key] is not None]
-    trace = _points(own, [r[key] for r in own], "evaluation", BLUE, "circle")
+    trace = _points(own, [r[key] for r in own], "evaluation", BLUE, "circle", among=len(own))
     trace.error_x = bar([r[f"{key}_err"] for r in own])
+    trace.showlegend = False  # it would show the symbol of the first
     trace.marker.symbol = [symbols[r["mean_plane"]] for r in own]
     figure.add_trace(trace)
     if line:
@@ -192,12 +201,33 @@ def _explain_planes(figure: Any, rows: Rows, symbols: dict[str, str]) -> None:
     planes = sorted({r["mean_plane"] for r in rows})
     if len({symbols[plane] for plane in planes}) > 1:
         for plane in planes:
-            marker = {"symbol": symbols[plane], "size": 10, "color": GREY}
-            figure.add_scatter(x=[None], y=[None], mode="markers", marker=marker, name=f"({plane})")
+            _explain(figure, f"({plane})", {"symbol": symbols[plane], "color": GREY})
 
 
-def _points(rows: Rows, x: Sequence[float], name: str, colour: str, symbol: str) -> Any:
-    """Objectives with error bars; a bound carries its sign."""
+def _explain(figure: Any, name: str, marker: dict[str, Any]) -> None:
+    """Have the legend name a colour or a symbol of points that stand in no legend themselves."""
+    figure.add_scatter(
+        x=[None],
+        y=[None],
+        mode="markers",
+        marker={"size": 10, **marker},
+        name=name,
+        legendgroup=name,
+    )
+
+
+def _points(rows: Rows, x: Sequence[float], name: str, colour: str, symbol: str, among: int) -> Any:
+    """Objectives with error bars; a bound carries its sign.
+
+    Args:
+        rows: one for each point.
+        x: where.
+        name: for the legend.
+        colour: of all.
+        symbol: of all.
+        among: how many points the whole figure has.
+    """
+    few = among <= _MANY
     return go.Scatter(
         x=list(x),
         y=[r["log10_objective"] for r in rows],
@@ -205,10 +235,10 @@ def _points(rows: Rows, x: Sequence[float], name: str, colour: str, symbol: str)
         mode="markers+text",
         text=[BOUND_MARK.get(r["bound"], "") for r in rows],
         textposition="top right",
-        textfont={"size": 16, "color": colour},
+        textfont={"size": 16 if few else 11, "color": colour},
         marker={
             "symbol": symbol,
-            "size": 10,
+            "size": 10 if few else 6,
             "color": colour,
             "line": {"width": 1.5, "color": colour},
         },
