@@ -142,7 +142,9 @@ def _partial(posterior: Posterior, done: Sequence[Observation], variable: int) -
     others = np.unique(posterior.coordinates([o.params for o in done]), axis=0)
     model = posterior.model
     own = np.asarray(model.groups) == variable
-    mean, sd = np.array([_averaged(model, np.where(own, row, others)) for row in at]).T
+    # Of points that agree in the variable, whatever its value: how the rest of them goes together.
+    prior = float(model.kernel_(np.where(own, at[0], others)).mean())
+    mean, sd = np.array([_averaged(model, np.where(own, row, others), prior) for row in at]).T
     spread = posterior.spread
     return PartialDependence(dimension.name, grid, posterior.centre + spread * mean, spread * sd)
 
@@ -157,13 +159,16 @@ def _grid(dimension: Dimension, values: Sequence[Scalar]) -> tuple[Scalar, ...]:
     return tuple(np.linspace(low, high, _GRID).tolist())
 
 
-def _averaged(model: Any, X: Array) -> tuple[float, float]:
-    """Posterior mean and standard deviation of the average of the process over points."""
+def _averaged(model: Any, X: Array, prior: float) -> tuple[float, float]:
+    """Posterior mean and standard deviation of the average of the process over points.
+
+    ``prior`` is its variance before any value is known.
+    """
     from scipy.linalg import solve_triangular
 
     to_data = model.kernel_(X, model.X_train_).mean(axis=0)
     explained = solve_triangular(model.L_, to_data, lower=True)
-    variance = float(model.kernel_(X).mean()) - float(explained @ explained)
+    variance = prior - float(explained @ explained)
     return float(to_data @ model.alpha_), math.sqrt(max(variance, 0.0))
 
 

@@ -9,7 +9,7 @@ from gbopt.geometry.build import build_bicrystal
 from gbopt.geometry.files import write_structure
 from gbopt.geometry.written import written_specification
 from gbopt.model.spec import GBSpec
-from tests.campaign.harness import kill_group, start, wait_for
+from tests.campaign.harness import gbopt, kill_group, start, wait_for
 from tests.cli.test_structures import fails, run
 
 NAME = "Sigma5(310)[001]"
@@ -21,6 +21,11 @@ def test_one_boundary_is_evaluated_and_goes_on_after_a_kill(tiny, tmp_path):
     wait_for((out / "start.extxyz").exists, process, timeout_s=280)
     kill_group(process)
     assert not (out / "evaluation.json").exists()
+    again = f"gbopt evaluate {out}/request.json {out}/resolved.toml --out {out}"
+    assert items(out)["state"] == f"interrupted: `{again}` continues it"
+    assert "after which nothing is begun" in fails("stop", out).message
+    # In a process of its own: what a process asks of itself stands when it begins.
+    assert "nothing on this machine runs" in gbopt("stop", out, "--now").stdout
     done = run("evaluate", NAME, file, "--out", out, "--format", "json")
     assert done.exit_code == 0, done.output
     assert "from the cache" in done.stderr
@@ -32,9 +37,16 @@ def test_one_boundary_is_evaluated_and_goes_on_after_a_kill(tiny, tmp_path):
     assert found["observables"]["gb_resistivity"]["std_err"] > 0
     assert len(found["boundaries"]) == 2
 
+    now = items(out)
+    assert (now["boundary"], now["state"]) == ("Sigma5 (310)[001] 36.87 deg w2", "finished")
+    assert now["objective"].endswith("log10(ohm cm)")
+    assert "holds one evaluation" in fails("trace", out).message
+    assert "--watch follows campaigns" in fails("status", "--watch", out).message
+
     # The record, and the structure it began with, are the same boundary: nothing is run again.
-    for same in (out / "evaluation.json", out / "start.extxyz"):
-        again = run("evaluate", same, file, "--out", out)
+    for same in ("evaluation.json", "start.extxyz", "request.json"):
+        settings = out / "resolved.toml" if same == "request.json" else file
+        again = run("evaluate", out / same, settings, "--out", out)
         assert "GB resistivity" in again.stdout
         assert "minimise" not in again.stderr
     other = fails("evaluate", NAME, file, "--out", out, "--seed", 3)
@@ -45,6 +57,11 @@ def test_one_boundary_is_evaluated_and_goes_on_after_a_kill(tiny, tmp_path):
     # Of the structure after MD its specification is no longer true.
     moved = fails("evaluate", out / "final.extxyz", file, "--out", tmp_path / "two")
     assert "does not hold what its specification" in moved.message
+
+
+def items(folder):
+    rows = json.loads(run("status", folder, "--format", "json").stdout)
+    return {row["item"]: row["value"] for row in rows}
 
 
 @pytest.mark.parametrize("suffix", ["extxyz", "cif", "data"])

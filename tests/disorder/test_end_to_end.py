@@ -127,6 +127,10 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path):
     assert process.returncode == 130, text
     assert "interrupted" in text
     assert "Traceback" not in text
+    rows = json.loads(gbopt("status", out, "--format", "json").stdout)
+    now = {row["item"]: row["value"] for row in rows}
+    assert now["runs"] == "1 of 7 ended (1 ok, 0 failed)"
+    assert f"`gbopt strain {out}; gbopt quench {out}` continues it" in now["state"]
     done = gbopt("strain", file, "--out", out)
     assert done.returncode == 0, done.stderr
     assert first.read_text() == done_before

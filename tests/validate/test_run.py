@@ -10,6 +10,8 @@ from gbopt.cli.app import app
 from gbopt.config.sections import RunConfig
 from gbopt.errors import AnalysisError
 from gbopt.md import stopping
+from gbopt.report.standing import standing_rows
+from gbopt.store.folders import kind_of
 from gbopt.validate import suite as suites
 from gbopt.validate.coverage import Coverage, measure_coverage
 from gbopt.validate.published import KNOWN
@@ -109,6 +111,9 @@ def test_the_command_prints_writes_and_goes_on(tmp_path, monkeypatch):
     rows = gbopt("--out", out, "--format", "csv").stdout.splitlines()
     assert rows[0].startswith("section,quantity,value,std_err")
     assert len(rows) == 3
+    rows = {row["item"]: row["value"] for row in standing_rows(out, kind_of(out))}
+    assert rows["state"] == f"interrupted: `gbopt validate --tier quick --out {out}` continues it"
+    assert rows["checks"] == f"0 of {len(suite('quick'))} ended (0 ok, 0 failed)"
 
 
 def test_an_unknown_potential_is_refused_before_anything_is_run(tmp_path):
