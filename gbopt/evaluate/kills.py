@@ -7,8 +7,6 @@ the boundary. But one that dies at the same place again and again is too large, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
-
 from gbopt.errors import MDError
 from gbopt.md.run import Progress
 
@@ -17,7 +15,6 @@ LIMIT = 3
 At most the number of times that dead workers are replaced: a campaign outlives such a trial."""
 # Share of a stage that counts as further on: progress is reported now and then only.
 _FURTHER = 0.01
-_Result = TypeVar("_Result")
 
 
 class Reached:
@@ -52,10 +49,10 @@ class Reached:
 
 
 def survive(
-    run: Callable[[Callable[[Progress], None]], _Result],
+    run: Callable[[Callable[[Progress], None]], None],
     on_progress: Callable[[Progress], None],
     on_kill: Callable[[], None],
-) -> _Result:
+) -> None:
     """Run MD; when it was killed, again from its checkpoint, unless that leads nowhere.
 
     Args:
@@ -75,9 +72,11 @@ def survive(
 
     while True:
         try:
-            return run(follow)
+            run(follow)
         except MDError as error:
             reached.end(last.stage, last.step, last.steps)
             if not error.killed or reached.given_up:
                 raise
             on_kill()
+        else:
+            return
