@@ -7,6 +7,7 @@ the boundary. But one that dies at the same place again and again is too large, 
 from __future__ import annotations
 
 from collections.abc import Callable
+
 from gbopt.errors import MDError
 from gbopt.md.run import Progress
 
