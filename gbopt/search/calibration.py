@@ -12,7 +12,6 @@ from gbopt.errors import AnalysisError
 from gbopt.search.belief import Belief, believe
 from gbopt.search.history import Observation, complete, own
 from gbopt.search.influence import LEAST_POINTS, is_large
-from gbopt.search.posterior import fit_posterior
 from gbopt.search.settings import SearchSettings
 from gbopt.search.space import SearchSpace
 
@@ -75,20 +74,16 @@ def left_out(
             f"{len(order)} different points are too few to judge a model by",
             hint=f"{LEAST_POINTS} are needed",
         )
-    theta = None
+    whole = None
     if is_large(len(order), len(done)):
         whole = (belief or believe(space, history, settings)).posterior
-        theta = None if whole.leads else whole.theta
+        whole = None if whole.leads or whole.theta is None else whole
     found = []
     for fold in range(min(_FOLDS, len(order))):
         away = {done[i].number for i in np.flatnonzero(point % _FOLDS == fold).tolist()}
         rest = [o for o in complete(history) if o.number not in away]
         asked = [o for o in done if o.number in away]
-        posterior = (
-            fit_posterior(space, rest, theta=theta)
-            if theta
-            else believe(space, rest, settings).posterior
-        )
+        posterior = whole.without(away) if whole else believe(space, rest, settings).posterior
         mean, sd = posterior.predict([o.params for o in asked])
         unexplained = getattr(posterior.model, "noise_", 0.0) * posterior.spread**2
         plain = float(np.mean([o.y for o in rest if o.bound is None and not o.source]))

@@ -117,8 +117,8 @@ def influence(
         )
     posterior = posterior or fit_posterior(space, done)
     partial = tuple(_partial(posterior, done, i) for i in range(len(space.free)))
-    theta = posterior.theta if is_large(int(point.max()) + 1, len(done)) else None
-    return Influence(partial, *_importance(space, done, point, theta))
+    whole = posterior if is_large(int(point.max()) + 1, len(done)) else None
+    return Influence(partial, *_importance(space, done, point, whole))
 
 
 def is_large(points: int, evaluations: int) -> bool:
@@ -176,14 +176,18 @@ def _importance(
     space: SearchSpace,
     done: Sequence[Observation],
     point: NDArray[np.intp],
-    theta: tuple[float, ...] | None,
+    whole: Posterior | None,
 ) -> tuple[tuple[Importance, ...], float]:
-    """Importance of each variable, and the skill of the model."""
+    """Importance of each variable, and the skill of the model.
+
+    ``whole`` is the posterior of all evaluations where its hyperparameters are kept.
+    """
     errors = []
     for fold in range(min(_FOLDS, int(point.max()) + 1)):
         away = (point >= 0) & (point % _FOLDS == fold)
         rest = [done[i] for i in np.flatnonzero(~away).tolist()]
-        posterior = fit_posterior(space, rest, theta=theta)
+        gone = {done[i].number for i in np.flatnonzero(away).tolist()}
+        posterior = whole.without(gone) if whole else fit_posterior(space, rest)
         plain = float(np.mean([o.y for o in rest if o.bound is None]))
         swaps = _swaps(posterior, posterior.coordinates([o.params for o in rest]))
         asked = [i for i in np.flatnonzero(away).tolist() if done[i].bound is None]

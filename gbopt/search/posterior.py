@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -124,7 +124,10 @@ class Posterior:
 
     Args:
         layout: the columns of the model.
-        optimizer: the `skopt.Optimizer` that has been told everything.
+        columns: the scikit-optimize space, which gives points their coordinates.
+        model: the fitted surrogate.
+        at: (n, columns) coordinates of the evaluations that it was fitted to.
+        standard: (n,) their values as it was told them, in units of spread about the centre.
         centre: mean of the values that are no bounds.
         spread: standard deviation of them, or their error where that is larger.
         error: standard error that the next evaluation is expected to have, in units of spread.
@@ -134,7 +137,10 @@ class Posterior:
     """
 
     layout: _Layout
-    optimizer: Any
+    columns: Any
+    model: Any
+    at: Array
+    standard: Array
     centre: float
     spread: float
     error: float
@@ -146,11 +152,6 @@ class Posterior:
     def space(self) -> SearchSpace:
         """The space."""
         return self.layout.space
-
-    @property
-    def model(self) -> Any:
-        """The fitted surrogate."""
-        return self.optimizer.models[-1]
 
     @property
     def theta(self) -> tuple[float, ...] | None:
@@ -165,7 +166,7 @@ class Posterior:
     def coordinates(self, points: Sequence[Params]) -> Array:
         """Return the coordinates of points in the model, (n, columns)."""
         rows = self.layout.rows(points, training=False)
-        return np.asarray(self.optimizer.space.transform(rows), dtype=float)
+        return np.asarray(self.columns.transform(rows), dtype=float)
 
     def predict(self, points: Sequence[Params]) -> tuple[Array, Array]:
         """Return the mean and standard deviation of the true objective, (n,) each."""
@@ -193,22 +194,30 @@ class Posterior:
         """
         if not running:
             return self
-        points = [o.params for o in running]
-        mean = self.model.predict(self.coordinates(points))
-        rows = self.layout.rows(points, training=False)
-        x = [*self.optimizer.Xi, *rows]
-        y = [*self.optimizer.yi, *mean.tolist()]
-        alpha = [*np.asarray(self.model.alpha).tolist(), *[self.error**2] * len(rows)]
-        optimizer = _tell(
-            self.layout,
-            x,
-            y,
-            alpha,
-            self.surrogate,
-            errors_known=_errors_known(self.told),
-            theta=self.theta,  # a forest is grown anew
-        )
-        return replace(self, optimizer=optimizer)
+        new = self.coordinates([o.params for o in running])
+        at = np.vstack([self.at, new])
+        standard = np.append(self.standard, self.model.predict(new))
+        variance = np.append(self.model.alpha, [self.error**2] * len(new))
+        model = self._alike(variance).fit(at, standard)
+        return replace(self, model=model, at=at, standard=standard)
+
+    def _alike(self, variance: Array) -> Any:
+        """The surrogate, not yet fitted, with these hyperparameters; a forest is grown anew."""
+        _, groups, medians = self.layout.dimensions()
+        known = _errors_known(self.told)
+        return _model(groups, medians, variance, self.surrogate, known, self.theta)
+
+    def without(self, numbers: Set[int]) -> Posterior:
+        """Return what all but these evaluations say, the hyperparameters kept.
+
+        Args:
+            numbers: of evaluations; what is left has `LEAST_COMPLETE` or more.
+        """
+        kept = [i for i, o in enumerate(self.told) if o.number not in numbers]
+        done, at = [self.told[i] for i in kept], self.at[kept]
+        scale, y, alpha = _standard(done, lambda: at, self._alike)
+        model = self._alike(alpha).fit(at, y)
+        return _posterior(self.layout, self.columns, model, at, y, scale, done, self.surrogate)
 
 
 def model_covariance(model: Any, a: Array, b: Array) -> Array:
@@ -226,7 +235,6 @@ def fit_posterior(
     *,
     surrogate: Surrogate = "gp",
     leads: tuple[Lead, ...] = (),
-    theta: tuple[float, ...] | None = None,
 ) -> Posterior:
     """Tell a new `skopt.Optimizer` all complete evaluations at once.
 
@@ -239,33 +247,72 @@ def fit_posterior(
         history: evaluations, at least `LEAST_COMPLETE` of them complete.
         surrogate: the kind of model.
         leads: observables that are inputs beside the variables.
-        theta: hyperparameters to keep, as ``Posterior.theta`` of a fit with the same sources and
-            leads; None: they are fitted.
     """
+    from skopt.utils import normalize_dimensions
+
     done = complete(history)
-    scale = _Scale.of(done)
     layout = _Layout(space, tuple(sorted({o.source for o in done} - {""})), leads)
     x = layout.rows([o.params for o in done], [o.source for o in done], training=True)
-    y = [scale.standard(o.y) for o in done]
-    alpha = [scale.variance(o.error) for o in done]
-    resolved = [o for o in done if o.bound is None]
+    dimensions, groups, medians = layout.dimensions()
     known = _errors_known(done)
-    if len(resolved) >= LEAST_COMPLETE:
-        bounds = [o.bound for o in done]
-        _resolve(layout, x, y, alpha, bounds, surrogate, errors_known=known, theta=theta)
+
+    def make(variance: Array) -> Any:
+        return _model(groups, medians, variance, surrogate, known, None)
+
+    def coordinates() -> Array:
+        # Only asked about bounds, and not for a proposal: no Optimizer is told.
+        return np.asarray(normalize_dimensions(layout.dimensions()[0]).transform(x), dtype=float)
+
+    scale, y, alpha = _standard(done, coordinates, make)
+    optimizer = _tell(dimensions, make(alpha), x, y.tolist())
+    at = np.asarray(optimizer.space.transform(x), dtype=float)
+    return _posterior(layout, optimizer.space, optimizer.models[-1], at, y, scale, done, surrogate)
+
+
+def _standard(
+    done: Sequence[Observation], coordinates: Callable[[], Array], make: Callable[[Array], Any]
+) -> tuple[_Scale, Array, Array]:
+    """Values and their variances in units of their spread, bounds as what they add to the rest.
+
+    Args:
+        done: complete evaluations.
+        coordinates: gives theirs; called only where there are bounds.
+        make: the surrogate of values of these variances.
+    """
+    scale = _Scale.of(done)
+    y = np.array([scale.standard(o.y) for o in done])
+    alpha = np.array([scale.variance(o.error) for o in done])
+    bounds = [o.bound for o in done]
+    if sum(bound is None for bound in bounds) >= LEAST_COMPLETE:
+        _resolve(coordinates, y, alpha, bounds, make)
     else:  # nothing to hold the bounds against: values that are known to a spread
-        alpha = [a if o.bound is None else a + 1.0 for a, o in zip(alpha, done, strict=True)]
-    optimizer = _tell(layout, x, y, alpha, surrogate, errors_known=known, theta=theta)
+        alpha += [0.0 if bound is None else 1.0 for bound in bounds]
+    return scale, y, alpha
+
+
+def _posterior(
+    layout: _Layout,
+    columns: Any,
+    model: Any,
+    at: Array,
+    standard: Array,
+    scale: _Scale,
+    done: Sequence[Observation],
+    surrogate: Surrogate,
+) -> Posterior:
+    alpha = np.asarray(model.alpha)
     own = [a for a, o in zip(alpha, done, strict=True) if not o.source and o.bound is None]
-    unexplained = getattr(optimizer.models[-1], "noise_", 0.0)
     error2 = float(np.median(own or alpha))
     return Posterior(
         layout,
-        optimizer,
+        columns,
+        model,
+        at,
+        standard,
         scale.centre,
         scale.spread,
         error=float(np.sqrt(error2)),
-        noise=float(np.sqrt(error2 + unexplained)),
+        noise=float(np.sqrt(error2 + getattr(model, "noise_", 0.0))),
         told=tuple(done),
         surrogate=surrogate,
     )
@@ -276,51 +323,30 @@ def _errors_known(done: Sequence[Observation]) -> bool:
 
 
 def _resolve(
-    layout: _Layout,
-    x: list[list[Any]],
-    y: list[float],
-    alpha: list[float],
+    coordinates: Callable[[], Array],
+    y: Array,
+    alpha: Array,
     bounds: Sequence[str | None],
-    surrogate: Surrogate,
-    *,
-    errors_known: bool,
-    theta: tuple[float, ...] | None,
+    make: Callable[[Array], Any],
 ) -> None:
     """Replace bounds, in place, by the values that say the same to the model."""
     if all(bound is None for bound in bounds):
         return
-    from skopt.utils import normalize_dimensions
-
-    # Only this model is asked, and not for a proposal: no Optimizer is told.
-    dimensions, groups, medians = layout.dimensions()
-    space = normalize_dimensions(dimensions)
-    at = np.asarray(space.transform(x), dtype=float)
+    at = coordinates()
     resolved = [i for i, bound in enumerate(bounds) if bound is None]
-    known = np.array(alpha)[resolved]
-    first = _model(groups, medians, known, surrogate, errors_known, theta)
-    first.fit(at[resolved], [y[i] for i in resolved])
     bounded = [i for i, bound in enumerate(bounds) if bound is not None]
+    first = make(alpha[resolved]).fit(at[resolved], y[resolved])
     mean, sd = first.predict(at[bounded], return_std=True)
     for i, m, s in zip(bounded, mean.tolist(), sd.tolist(), strict=True):
-        y[i], alpha[i] = site(m, s, y[i], alpha[i], lower=bounds[i] == "lower")
+        y[i], alpha[i] = site(m, s, float(y[i]), float(alpha[i]), lower=bounds[i] == "lower")
 
 
-def _tell(
-    layout: _Layout,
-    x: list[list[Any]],
-    y: list[float],
-    alpha: list[float],
-    surrogate: Surrogate,
-    *,
-    errors_known: bool,
-    theta: tuple[float, ...] | None = None,
-) -> Any:
+def _tell(dimensions: list[Any], model: Any, x: list[list[Any]], y: list[float]) -> Any:
     from skopt import Optimizer
 
-    dimensions, groups, medians = layout.dimensions()
     optimizer = Optimizer(
         dimensions,
-        base_estimator=_model(groups, medians, np.array(alpha), surrogate, errors_known, theta),
+        base_estimator=model,
         n_initial_points=0,
         acq_func="LCB",
         acq_optimizer="sampling",

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 
+from gbopt.search.posterior import fit_posterior
 from gbopt.search.surrogate import ErrorBarExtraTrees, ErrorBarGPR, ErrorBarRandomForest
+
+from .landscape import SPACE, history
 
 
 def gpr(alpha, groups=(0,)):
@@ -127,3 +132,19 @@ def test_a_forest_weighs_values_by_their_error_bars(forest):
     assert np.abs(mean - x[:, 0]).max() < 0.5  # the plain mean is 1.7 off
     assert (sd >= 0).all()
     assert sd.max() > 0
+
+
+def test_without_some_evaluations_a_posterior_forgets_their_values_and_keeps_hyperparameters():
+    told = history(24)
+    told[3] = replace(told[3], bound="lower")
+    whole, away = fit_posterior(SPACE, told), {5, 20, 21, 22, 23}
+    part = whole.without(away)
+    assert part.theta == pytest.approx(whole.theta)
+    assert part.centre == pytest.approx(
+        np.mean([o.value for o in told if o.number not in away | {3}])
+    )
+    wrong = tuple(replace(o, value=1e3) if o.number in away else o for o in whole.told)
+    points = [o.params for o in told]
+    other = replace(whole, told=wrong).without(away)
+    assert np.array(part.predict(points)) == pytest.approx(np.array(other.predict(points)))
+    assert np.abs(part.predict(points)[0] - whole.predict(points)[0]).max() > 1e-3
