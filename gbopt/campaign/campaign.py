@@ -25,7 +25,7 @@ from gbopt.evaluate.adaptive import Incumbent
 from gbopt.evaluate.attempts import times_before
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
 from gbopt.evaluate.candidate import Job, evaluate
-from gbopt.evaluate.engines import BEFORE_THE_CHOICE, choose_engine, pin, pinned_engine
+from gbopt.evaluate.engines import BEFORE_THE_CHOICE, choose_engine, pin, pinned_engine, read_pin
 from gbopt.evaluate.record import Notes, now, record
 from gbopt.md import stopping
 from gbopt.md.engine import EngineSettings
@@ -34,6 +34,7 @@ from gbopt.md.select import Choice
 from gbopt.model.evaluation import Evaluation, Status
 from gbopt.model.spec import GBSpec
 from gbopt.provenance import derive_seed
+from gbopt.search.belief import Belief, believe, can_believe
 from gbopt.search.best import Recommendation, recommend
 from gbopt.search.history import Observation, own
 from gbopt.search.propose import Proposal
@@ -61,6 +62,7 @@ class Campaign:
     folder: RunFolder
     config: CampaignConfig
     study: Study
+    _believed: tuple[list[Observation], Belief | None] | None = None
 
     @classmethod
     def start(cls, path: Path, config: CampaignConfig, text: str) -> Campaign:
@@ -204,6 +206,7 @@ class Campaign:
             seed=self.config.seed,
             number=len(own(history)),
             settings=self.search,
+            belief=self._belief(history),
         )
 
     def halted(self, deadline: Deadline | None) -> Stop | None:
@@ -261,7 +264,17 @@ class Campaign:
 
     def recommendation(self) -> Recommendation | None:
         """The boundary that the search believes in most."""
-        return recommend(self.space.search_space, self.history(), self.search)
+        history = self.history()
+        return recommend(self.space.search_space, history, self.search, self._belief(history))
+
+    def _belief(self, history: list[Observation]) -> Belief | None:
+        """What the search believes; a proposal and the best boundary of its job need one fit."""
+        ended = [o for o in history if o.state != "running"]
+        if self._believed is None or self._believed[0] != ended:
+            space = self.space.search_space
+            known = can_believe(space, ended)
+            self._believed = ended, believe(space, ended, self.search) if known else None
+        return self._believed[1]
 
     def _incumbent(self) -> Incumbent | None:
         best = self.recommendation()
@@ -288,7 +301,7 @@ class Campaign:
         """
         file = self.folder.path / ENGINE
         if file.exists():
-            return pinned_engine(self.config, _read_pin(file), say)
+            return pinned_engine(self.config, read_pin(file), say)
         if read_bulk(self.folder) is not None:  # begun before engines could be chosen
             return pinned_engine(self.config, BEFORE_THE_CHOICE, say)
         chosen = choose_engine(self.config, say)
@@ -365,19 +378,6 @@ def _failures_in_a_row(history: list[Observation], earlier: int) -> int:
             break
         count += 1
     return count
-
-
-def _read_pin(file: Path) -> dict[str, str | int | float]:
-    try:
-        pinned = json.loads(file.read_text(encoding="utf-8"))
-        if set(pinned) >= set(BEFORE_THE_CHOICE):
-            return dict(pinned)
-    except (ValueError, TypeError):
-        pass  # said below, as for a file that lacks something
-    raise RunFolderError(
-        f"{file} does not say which engine this campaign runs on",
-        hint="copy the engine_settings of any trial's evaluation.json into it",
-    )
 
 
 def read_bulk(folder: RunFolder) -> BulkReference | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 from gbopt.config import MDConfig
 from gbopt.config.sections import RunConfig
-from gbopt.errors import EnvironmentProblem, GeometryError
+from gbopt.errors import EnvironmentProblem, GeometryError, RunFolderError
 from gbopt.geometry.repeat import repeated
 from gbopt.md.engine import EngineSettings
 from gbopt.md.lammps_builds import lammps_accelerators
@@ -57,6 +59,24 @@ BEFORE_THE_CHOICE: dict[str, str | int | float] = {
 def pin(settings: EngineSettings) -> dict[str, str | int | float]:
     """What must not change within a campaign: the engine and how finely it computes."""
     return {name: getattr(settings, name) for name in BEFORE_THE_CHOICE}
+
+
+def read_pin(file: Path) -> dict[str, str | int | float]:
+    """Read which engine a run folder pins.
+
+    Raises:
+        RunFolderError: its record is damaged.
+    """
+    try:
+        pinned = json.loads(file.read_text(encoding="utf-8"))
+        if set(pinned) >= set(BEFORE_THE_CHOICE):
+            return dict(pinned)
+    except (ValueError, TypeError):
+        pass  # said below, as for a file that lacks something
+    raise RunFolderError(
+        f"{file} does not say which engine this campaign runs on",
+        hint="copy the engine_settings of any trial's evaluation.json into it",
+    )
 
 
 def pinned_engine(

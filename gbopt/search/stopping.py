@@ -37,6 +37,7 @@ def decide(
     seed: int,
     number: int,
     settings: SearchSettings | None = None,
+    belief: Belief | None = None,
 ) -> Proposal | Stop:
     """Return the next evaluation, or why there is none.
 
@@ -51,12 +52,14 @@ def decide(
         seed: root seed of the search.
         number: number of the evaluation to propose, from 0.
         settings: when to stop, and how to choose; by default as ``SearchSettings``.
+        belief: what ``believe`` makes of the same arguments, where it is at hand.
     """
     settings = settings or SearchSettings()
     left = settings.evaluations - len(own(history))
     if left <= 0:
         return Stop(f"budget of {settings.evaluations} evaluations reached")
-    belief = believe(space, history, settings) if can_believe(space, history) else None
+    if belief is None and can_believe(space, history):
+        belief = believe(space, history, settings)
     due = _due(space, history, settings, belief)
     reason = _stagnation(space, history, settings, belief)
     # Not within the initial design: without it there are no best points to speak of.
