@@ -7,6 +7,7 @@ of the recorded error, drawn by the seed of its structure: the same trial always
 
 import csv
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +51,14 @@ def environment(folder: Path, table: Path, faster: float, deadly: tuple[str, ...
     (folder / "sitecustomize.py").write_text(text, encoding="utf-8")
     paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def require(file: Path) -> None:
+    """End the script where there is no record."""
+    if not file.exists():
+        sys.exit(
+            f"no record {file}: make it with scripts/reference FOLDER reduced, or name another"
+        )
 
 
 def read(file: Path) -> Table:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _recorded import require
 
 from gbopt.search import Dimension, SearchSpace
 
@@ -255,6 +256,7 @@ RECORD = Path(__file__).parents[1] / "campaigns/reference/catalogue-scan/evaluat
 
 
 def _recorded(name: str) -> Problem:
+    require(RECORD)
     with RECORD.open(encoding="utf-8", newline="") as handle:
         rows = [row for row in csv.DictReader(handle) if row["log10_objective"]]
     points = [

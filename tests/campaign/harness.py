@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import psutil
@@ -122,3 +124,25 @@ def without_libmpi(folder):
         "        super().__init__(name, *a, **k)\n"
         "ctypes.CDLL = Refuse\n"
     )
+
+
+def free_port():
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def decorated(address):
+    """A study once its last trial has its picture."""
+    study = fetch(address)
+    return study if study and study["trials"][-1]["artifacts"] else None
+
+
+def fetch(address):
+    """The JSON at an address of this machine; None while nothing answers."""
+    try:
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            return json.load(answer)
+    except OSError:
+        return None

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import time
 import urllib.request
@@ -15,8 +14,11 @@ import psutil
 import pytest
 
 from tests.campaign.harness import (
+    decorated,
     evaluations,
     events,
+    fetch,
+    free_port,
     gbopt,
     gone,
     kill_group,
@@ -344,9 +346,7 @@ def test_kill_9_during_the_bulk_reference_leaves_nothing_running(tiny, tmp_path,
 
 def test_the_dashboard_shows_the_study_on_this_machine_only(uninterrupted):
     run, _ = uninterrupted
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = start("dashboard", run, "--port", port)
     try:
         studies = wait_for(lambda: fetch(f"http://127.0.0.1:{port}/api/studies"), server, 60)
@@ -364,21 +364,6 @@ def test_the_dashboard_shows_the_study_on_this_machine_only(uninterrupted):
             assert answer.read().startswith(b"\x89PNG")
     finally:
         kill_group(server, signal.SIGTERM)
-
-
-def decorated(address):
-    """A study once its last trial has its picture."""
-    study = fetch(address)
-    return study if study and study["trials"][-1]["artifacts"] else None
-
-
-def fetch(address):
-    """The JSON at an address of this machine; None while nothing answers."""
-    try:
-        with urllib.request.urlopen(address, timeout=5) as answer:
-            return json.load(answer)
-    except OSError:
-        return None
 
 
 def test_fields_give_a_second_route_to_the_resistance(tiny, tmp_path):

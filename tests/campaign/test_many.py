@@ -10,9 +10,13 @@ from gbopt.campaign.jobs import Worker, submit
 from gbopt.config import load_campaign
 from gbopt.store.choice import ADDRESS
 from tests.campaign.harness import (
+    decorated,
     evaluations,
     events,
+    fetch,
+    free_port,
     gbopt,
+    kill_group,
     kill_main,
     progress,
     start,
@@ -67,6 +71,14 @@ def test_workers_share_a_database_that_goes_away_and_take_over_from_the_dead(
     study = Campaign.open_(run).study
     assert [record.state for record in study.records()] == ["complete"] * 2
     study.close()
+    board = f"http://127.0.0.1:{(port := free_port())}/api/studies"
+    server = start("dashboard", run, "--port", port)
+    try:
+        known = wait_for(lambda: fetch(board), server)["study_summaries"][-1]["study_id"]
+        shown = wait_for(lambda: decorated(f"{board}/{known}"), server)
+    finally:
+        kill_group(server, signal.SIGTERM)
+    assert "resists Li least" in shown["note"]["body"]
     files = [file.read_bytes() for file in run.rglob("*") if file.is_file()]
     assert not any(postgres.password.encode() in content for content in files)
     assert postgres.password not in output
