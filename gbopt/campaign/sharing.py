@@ -83,14 +83,15 @@ class Shift:
 
         Of those that may end their processes one is evaluated at a time: that tells which does.
         """
-        records = self.campaign.study.records()
-        folders = {record.number: self.campaign.trial_folder(record) for record in records}
-        suspects = {number for number, folder in folders.items() if suspect(folder)}
-        for record in records:
-            if (folders[record.number] / EVALUATION).exists():
-                continue
-            others = suspects - {record.number} if record.number in suspects else ()
-            if any(is_held(folders[number] / LEASE) for number in others):
+        unfinished = [
+            (record, folder)
+            for record in self.campaign.study.records()
+            if not ((folder := self.campaign.trial_folder(record)) / EVALUATION).exists()
+        ]
+        suspects = {record.number: folder for record, folder in unfinished if suspect(folder)}
+        for record, _ in unfinished:
+            others = (f for n, f in suspects.items() if n != record.number)
+            if record.number in suspects and any(is_held(f / LEASE) for f in others):
                 continue
             if self._lease(record).claim():
                 return record
