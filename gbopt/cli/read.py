@@ -62,7 +62,6 @@ def status(
                 f"{run_dir} holds {HOLDS[kind]}: --watch follows campaigns",
                 hint="the command that runs it says how far it is; without --watch this one does",
             )
-
         if fmt is Format.CSV:
             raise typer.BadParameter("--watch prints a table or json", param_hint="--format")
         follow(run_dir, interval_s, as_json=fmt is Format.JSON)

@@ -182,12 +182,13 @@ def _attempt(
     assert structure is not None  # noqa: S101 - _build came before
 
     def as_configured(report: Callable[[Progress], None]) -> None:
+        notes.begin_again()
         _run(Start(structure, stages), job, config, bulk, folder, notes, report)
 
     first = first_failure(folder)
     if first is None:
         try:
-            survive(as_configured, on_progress, notes.begin_again)
+            survive(as_configured, on_progress)
         except MDError as error:
             first = set_first_aside(folder, error)
         else:
@@ -212,7 +213,7 @@ def _attempt(
         _run(start, job, config, bulk, folder, notes, report)
 
     try:
-        survive(carefully, second_progress(on_progress), notes.begin_again)
+        survive(carefully, second_progress(on_progress))
     except MDError as error:
         raise both(first, error) from None
 

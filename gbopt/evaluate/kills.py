@@ -52,14 +52,12 @@ class Reached:
 def survive(
     run: Callable[[Callable[[Progress], None]], None],
     on_progress: Callable[[Progress], None],
-    on_kill: Callable[[], None],
 ) -> None:
     """Run MD; when it was killed, again from its checkpoint, unless that leads nowhere.
 
     Args:
-        run: runs it, given what is told of its progress.
+        run: runs it, given what is told of its progress; called anew after each kill.
         on_progress: told of its progress.
-        on_kill: called before it goes on.
 
     Raises:
         MDError: it failed, or was killed again and again.
@@ -78,6 +76,5 @@ def survive(
             reached.end(last.stage, last.step, last.steps)
             if not error.killed or reached.given_up:
                 raise
-            on_kill()
         else:
             return
