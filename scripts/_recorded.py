@@ -23,6 +23,7 @@ from gbopt.md.run import Progress
 from gbopt.model.evaluation import Evaluation, Failure, Status
 from gbopt.model.observables import Estimate
 
+RECORD = Path(__file__).parents[1] / "campaigns/reference/catalogue-scan/evaluations.csv"
 _LOOK_S = 0.02
 _STEPS = 1000
 # Read by every Python process that is started with the environment below.
@@ -33,7 +34,48 @@ from _looked_up import LookedUp
 sys.meta_path.insert(0, LookedUp({table!r}, {faster!r}, {deadly!r}))
 """
 
+# The space of the catalogue scan; its MD is never run.
+_CAMPAIGN = """\
+name = "landscape"
+question = "What do campaigns do on a recorded landscape?"
+seed = 11
+[geometry]
+axes = [[0, 0, 1], [1, 1, 0]]
+width_layers = [2, 5]
+crystal_A = 10
+max_ions = 4000
+[md]
+npt_ps = 0.1
+nvt_ps = 0.1
+production_ps = 1
+frame_ps = 0.01
+[bulk]
+cells = 1
+npt_ps = 0.1
+production_ps = 1
+[analysis]
+lag_ps = 0.05
+segments = 4
+energy_frames = 0
+[search]
+evaluations = {evaluations}
+initial = {initial}
+patience = {evaluations}
+[run]
+"""
+
 Table = dict[str, dict[str, str]]
+
+
+def campaign(evaluations: int, initial: int, run: str = "") -> str:
+    """Text of a campaign file over the recorded landscape.
+
+    Args:
+        evaluations: all of them are made, whatever they bring.
+        initial: those before the first proposal.
+        run: further lines of the file, of its table ``run``.
+    """
+    return _CAMPAIGN.format(evaluations=evaluations, initial=initial) + run
 
 
 def environment(folder: Path, table: Path, faster: float, deadly: tuple[str, ...] = ()) -> dict:

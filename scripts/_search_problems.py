@@ -19,11 +19,10 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _recorded import require
+from _recorded import RECORD, require
 
 from gbopt.search import Dimension, SearchSpace
 
@@ -250,9 +249,6 @@ def _failing_region(base: str, share: float) -> Callable[[Params], bool]:
         return all((u if end == "low" else 1 - u) <= edge for u, end in ends)
 
     return fails
-
-
-RECORD = Path(__file__).parents[1] / "campaigns/reference/catalogue-scan/evaluations.csv"
 
 
 def _recorded(name: str) -> Problem:

@@ -17,34 +17,9 @@ from tests.campaign.landscape import write_landscape
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
-from _recorded import environment  # noqa: E402
+from _recorded import campaign, environment  # noqa: E402
 
-CAMPAIGN = """\
-name = "deadly"
-question = "Does a campaign outlive a boundary whose evaluation ends its process?"
-seed = 11
-[geometry]
-misorientation_deg = [27, 30]
-width_layers = [2, 3]
-crystal_A = 10
-max_ions = 4000
-[md]
-npt_ps = 0.1
-nvt_ps = 0.1
-production_ps = 0.5
-frame_ps = 0.01
-[bulk]
-cells = 1
-npt_ps = 0.1
-production_ps = 0.5
-[analysis]
-lag_ps = 0.03
-segments = 4
-energy_frames = 0
-[search]
-evaluations = 4
-initial = 4
-"""
+CAMPAIGN = campaign(4, 4)
 
 
 def die(folder, progress=None):
@@ -108,7 +83,7 @@ def test_a_campaign_outlives_a_boundary_that_ends_its_process(workers, tmp_path)
     record = write_landscape(tmp_path / "record.csv")
     file, run = tmp_path / "deadly.toml", tmp_path / "run"
     file.write_text(CAMPAIGN)
-    deadly = "Sigma17 (410)[001] 28.07 deg w2"
+    deadly = "Sigma41 (910)[001] 12.68 deg w2"  # the second of the initial ones
     looked_up = environment(tmp_path / "site", record, faster=1e4, deadly=(deadly,))
 
     def gbopt(*arguments):

@@ -23,6 +23,8 @@ def _nothing_starts(monkeypatch, tmp_path):
     # What a process that was never begun leaves for the collector has no pid to look for.
     monkeypatch.setattr(subprocess.Popen, "__del__", lambda self: None)
     monkeypatch.setenv("GBOPT_CACHE_DIR", str(tmp_path / "cache"))
+    # The command sets it for the processes it starts; tests after this one must not inherit it.
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
 
 
 def said(*arguments):
