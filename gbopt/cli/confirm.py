@@ -59,7 +59,8 @@ def confirm(
         except KeyboardInterrupt:
             typer.echo("\ninterrupted: finished runs are kept; the same command goes on", err=True)
             raise typer.Exit(signals.exit_code) from None
-    found = summarise(campaign.config, results)
+    design = [e for e in campaign.folder.evaluations() if e.trial < campaign.config.search.initial]
+    found = summarise(campaign.config, results, design)
     text = json.dumps(found.as_dict(), indent=1, ensure_ascii=False)
     write_atomic(campaign.folder.path / confirmation.CONFIRMATION, text)
     if fmt is Format.JSON:

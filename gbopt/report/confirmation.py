@@ -69,6 +69,8 @@ class Confirmation:
     ladders: tuple[Ladder, ...]
     better_per_area: Improvement | None = None
     """By how much the best beats a film of glass per area; None without a film."""
+    better_than_random: Improvement | None = None
+    """By how much the best beats boundaries that nothing was known of; None where that is open."""
 
     def rows(self) -> Rows:
         """One row for each boundary and temperature."""
@@ -151,6 +153,13 @@ class Confirmation:
                 f"Per area the film has {self.better_per_area.factor:.3g} times the resistance of "
                 f"the best (95 % interval {low:.3g} to {high:.3g}); that grows with its thickness."
             )
+        if self.better_than_random is not None:
+            low, high = self.better_than_random.interval(_LEVEL)
+            found.append(
+                "A boundary chosen at random, as those of the initial design are, has "
+                f"{self.better_than_random.factor:.3g} times the resistance of the best "
+                f"(95 % interval {low:.3g} to {high:.3g})."
+            )
         if self.scatter is not None:
             low, high = self.scatter.interval
             found.append(
@@ -202,8 +211,17 @@ class Confirmation:
         }
 
 
-def summarise(config: CampaignConfig, results: Results) -> Confirmation:
-    """Compare the best boundary with the reference, and fit the ladders."""
+def summarise(
+    config: CampaignConfig, results: Results, at_random: Sequence[Evaluation] = ()
+) -> Confirmation:
+    """Compare the best boundary with the reference, and fit the ladders.
+
+    Args:
+        config: the campaign.
+        results: the runs of its confirmation.
+        at_random: evaluations of boundaries that were not chosen for what they promised, one each:
+            those of the initial design, which is spread evenly over the space.
+    """
     T = config.md.temperature_K
     # Bounds included: those that would flatter the best are refused, not left out.
     best, reference = (_objectives(_group(results, role, T)) for role in ROLES)
@@ -218,7 +236,18 @@ def summarise(config: CampaignConfig, results: Results) -> Confirmation:
         _ladder(results, ROLES, *CRYSTAL)._replace(of="bulk"),
     )
     per_area = _per_area(config, results) if better and film_of(config) else None
-    return Confirmation(config, results, better, why_not, scatter, ladders, per_area)
+    than_random = _improvement(best, _objectives(at_random), scatter)
+    return Confirmation(config, results, better, why_not, scatter, ladders, per_area, than_random)
+
+
+def _improvement(
+    best: Sequence[Estimate], others: Sequence[Estimate], scatter: SeedScatter | None
+) -> Improvement | None:
+    """The improvement; None where bounds or too few values leave it open."""
+    try:
+        return improvement(best, others, scatter)
+    except AnalysisError:
+        return None
 
 
 def _per_area(config: CampaignConfig, results: Results) -> Improvement | None:
@@ -232,10 +261,7 @@ def _per_area(config: CampaignConfig, results: Results) -> Improvement | None:
         ]
         for role in ROLES
     )
-    try:
-        return improvement(best, reference, seed_scatter([best, reference]))
-    except AnalysisError:
-        return None
+    return _improvement(best, reference, None)
 
 
 def _group(results: Results, role: Role, temperature_K: float) -> list[Evaluation]:

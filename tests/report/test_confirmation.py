@@ -37,6 +37,17 @@ def test_the_best_is_better_where_its_replicas_are():
     assert "6 of 6 runs resolved" in found.sentences()[0]
 
 
+def test_the_best_is_held_against_a_choice_at_random():
+    design = [finished(n, value, 0.02) for n, value in enumerate((1.1, 1.5, 1.2, 1.6))]
+    found = summarise(config(), results((1.0, 1.02, 0.98), (1.3, 1.34, 1.32)), design)
+    better = found.better_than_random
+    assert better.factor == pytest.approx(10**0.35, rel=0.01)
+    # What the boundaries differ by is in the interval: 0.24 decades, of four values.
+    assert better.log10_factor.std_err == pytest.approx(0.24 / 2, rel=0.05)
+    assert "at random" in found.sentences()[2]
+    assert summarise(config(), results((1.0, 1.02), (1.3, 1.34))).better_than_random is None
+
+
 def test_a_replica_of_the_best_that_is_only_bounded_from_below_is_not_left_out():
     found = summarise(config(), results((1.0, 1.02, 2.0), (1.3, 1.34, 1.32), bound="lower"))
     assert found.better is None
