@@ -53,8 +53,8 @@ def parse_quantity(value: object, unit: str) -> object:
     match = _QUANTITY.match(value)
     if match is None or match.group(2) not in known:
         raise ValueError(
-            f"expected a number in {unit}, or text with one of the units "
-            f"{', '.join(known)} such as '2 {next(iter(known))}'; got {value!r}"
+            f"expected a number in {unit}, or text such as '2 {next(iter(known))}' "
+            f"(units: {', '.join(known)}); got {value!r}"
         )
     return float(match.group(1)) * known[match.group(2)]
 
