@@ -16,8 +16,8 @@ from gbopt.model.observables import Estimate
 from gbopt.units import ANGSTROM_CM
 
 LEAST_HOPS = 50.0
-"""With fewer hops in the core, whose Poisson error is then 14 % or more, a resistance is only
-bounded from below."""
+"""With fewer hops in a core, whose Poisson error is then 14 % or more, its resistance is only
+bounded from below, and so is that of the cell."""
 SURE = 0.99
 """One-sided confidence of that bound by Poisson; effective hops scatter more than counts do, and
 on media of known resistance it holds in some 82 to 100 % of runs."""
@@ -142,15 +142,20 @@ def log_objective(estimate: Estimate) -> Estimate:
 def _resistance(profile: TransportProfile, cores: tuple[Window, ...], *windows: Window) -> Estimate:
     """Resistance times area of the windows (none: the whole cell), which hold these cores.
 
-    With few hops in the cores, that of the cores is taken as low as the hops allow: n hops show
-    a mean of at most chi2(SURE; 2 n + 2)/2 (Garwood 1936).
+    With few hops in a core, that of this core is taken as low as the hops allow: n hops show
+    a mean of at most chi2(SURE; 2 n + 2)/2 (Garwood 1936). Core by core: the hops of one say
+    nothing of the other.
     """
-    total, hops = profile.resistance(*windows), profile.n_hops(*cores)
-    if hops >= LEAST_HOPS:
+    total = profile.resistance(*windows)
+    few = [(core, hops) for core in cores if (hops := profile.n_hops(core)) < LEAST_HOPS]
+    if not few:
         return total
-    most = float(chi2.ppf(SURE, 2 * hops + 2)) / 2
-    missing = profile.resistance(*cores).value * (1 - hops / most)
-    method = f"{total.method}; lower bound by {hops:.0f} hops in the core"
+    missing = 0.0
+    for core, hops in few:
+        most = float(chi2.ppf(SURE, 2 * hops + 2)) / 2
+        missing += profile.resistance(core).value * (1 - hops / most)
+    fewest = min(hops for _, hops in few)
+    method = f"{total.method}; lower bound by {fewest:.0f} hops in a core"
     changes = {"value": total.value - missing, "bound": "lower", "method": method}
     return total.model_copy(update=changes)
 

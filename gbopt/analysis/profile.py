@@ -164,7 +164,9 @@ class TransportProfile:
         def conductivity(mask: Mask) -> float:
             local = self._local(mask, alone)
             conductance = local.density * local.diffusivity[:, :Z].mean(axis=1)
-            return 1 / self._resistivity(float(overlap @ conductance) / float(overlap.sum()))
+            # Not one over a resistivity: a slab without Li has none.
+            mean = float(overlap @ conductance) / float(overlap.sum())
+            return mean / self._resistivity(1.0)
 
         return segment_estimate(
             conductivity,

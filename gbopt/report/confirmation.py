@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from gbopt.analysis.arrhenius import ArrheniusFit, Point, fit_arrhenius
 from gbopt.analysis.boundary import log_objective
 from gbopt.analysis.replicates import (
     Improvement,
@@ -17,41 +13,29 @@ from gbopt.analysis.replicates import (
     improvement,
     seed_scatter,
 )
-from gbopt.analysis.statistics import Bound, combine, interval, propagate
+from gbopt.analysis.statistics import combine
 from gbopt.campaign.confirm import Rung
 from gbopt.campaign.reference import ROLES, Role, film_of, melt_of
 from gbopt.config import CampaignConfig
 from gbopt.errors import AnalysisError
-from gbopt.model.evaluation import Evaluation
+from gbopt.model.evaluation import Evaluation, Status
 from gbopt.model.observables import QUANTITIES, Estimate, format_with_error
 from gbopt.potentials.library import get_potential
+from gbopt.report.ladders import (
+    CRYSTAL,
+    LADDERS,
+    Ladder,
+    Rows,
+    fit_ladder,
+    fitted_rows,
+    ladder_row,
+    measured_rows,
+)
 
-Rows = list[dict[str, Any]]
 Results = Sequence[tuple[Rung, Evaluation]]
 
-LADDERS = (
-    ("gb_resistivity", "conductivity of the boundary phase"),
-    ("area_specific_resistance", "conductance per area of the boundary"),
-)
-"""What is fitted: the reciprocal of a resistance, which is what is activated."""
-CRYSTAL = ("bulk_resistivity", "conductivity of the crystal")
-_UNITS = {"ohm cm": "S/cm", "ohm cm2": "S/cm2"}
 _LEVEL = 0.95
-# Points of a fitted line between the hottest run and the temperature of the extrapolation.
-_ALONG = 25
 _GLASS = ("film_melted", "film_disordered", "film_whole")
-
-
-class Ladder(NamedTuple):
-    """One Arrhenius fit, or why there is none."""
-
-    of: str
-    """The boundary's role, or "bulk"."""
-    what: str
-    fit: ArrheniusFit | None
-    why_not: str
-    points: tuple[Point, ...] = ()
-    """What was measured."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +68,7 @@ class Confirmation:
 
     def ladder_rows(self) -> Rows:
         """One row for each Arrhenius fit."""
-        return [_ladder_row(ladder, self.at_K) for ladder in self.ladders]
+        return [ladder_row(ladder, self.at_K) for ladder in self.ladders]
 
     def arrhenius_rows(self) -> Rows:
         """One row for each point of the ladders, and for points along their fits.
@@ -95,7 +79,7 @@ class Confirmation:
         return [
             {"boundary": ladder.of, "quantity": ladder.what, **row}
             for ladder in self.ladders
-            for row in (*_measured(ladder), *_fitted(ladder, self.at_K))
+            for row in (*measured_rows(ladder), *fitted_rows(ladder, self.at_K))
         ]
 
     @property
@@ -103,10 +87,17 @@ class Confirmation:
         """By how much the best beats the reference, with the ends of the 95 % interval."""
         if self.better is None:
             return None
-        group = _group(self.results, "reference", self.config.md.temperature_K)
+        T = self.config.md.temperature_K
+        best, reference = (_group(self.results, role, T)[0].spec for role in ROLES)
         low, high = self.better.interval(_LEVEL)
-        label = group[0].spec.label
-        return {"factor": self.better.factor, "low": low, "high": high, "reference": label}
+        return {
+            "factor": self.better.factor,
+            "low": low,
+            "high": high,
+            "bound": self.better.log10_factor.bound,
+            "best": best.geometry_key,
+            "reference": reference.label,
+        }
 
     @property
     def shown(self) -> dict[str, str]:
@@ -148,17 +139,14 @@ class Confirmation:
             self.reference,
         ]
         if self.better_per_area is not None:
-            low, high = self.better_per_area.interval(_LEVEL)
             found.append(
-                f"Per area the film has {self.better_per_area.factor:.3g} times the resistance of "
-                f"the best (95 % interval {low:.3g} to {high:.3g}); that grows with its thickness."
+                f"Per area the film has {_times(self.better_per_area)}; that grows with its "
+                "thickness."
             )
         if self.better_than_random is not None:
-            low, high = self.better_than_random.interval(_LEVEL)
             found.append(
-                "A boundary chosen at random, as those of the initial design are, has "
-                f"{self.better_than_random.factor:.3g} times the resistance of the best "
-                f"(95 % interval {low:.3g} to {high:.3g})."
+                "The geometric mean of the boundaries of the initial design, chosen before "
+                f"anything was known, is {_times(self.better_than_random)}."
             )
         if self.scatter is not None:
             low, high = self.scatter.interval
@@ -236,8 +224,29 @@ def summarise(
         _ladder(results, ROLES, *CRYSTAL)._replace(of="bulk"),
     )
     per_area = _per_area(config, results) if better and film_of(config) else None
-    than_random = _improvement(best, _objectives(at_random), scatter)
+    than_random = _improvement(best, _unchosen(at_random), scatter)
     return Confirmation(config, results, better, why_not, scatter, ladders, per_area, than_random)
+
+
+def _times(better: Improvement) -> str:
+    """By how much something resists more than the best, in words."""
+    low, high = better.interval(_LEVEL)
+    least = "at least " if better.log10_factor.bound else ""
+    return (
+        f"{least}{better.factor:.3g} times the resistance of the best "
+        f"(95 % interval {low:.3g} to {high:.3g})"
+    )
+
+
+def _unchosen(design: Sequence[Evaluation]) -> list[Estimate]:
+    """Objectives of the initial design; production that ended early as inferior shows the least."""
+    return [
+        e.objective.model_copy(update={"bound": "lower"})
+        if e.status is Status.PRUNED
+        else e.objective
+        for e in design
+        if e.objective is not None
+    ]
 
 
 def _improvement(
@@ -303,7 +312,7 @@ def _row(role: Role, temperature_K: float, group: Sequence[Evaluation]) -> dict[
 
 
 def _ladder(results: Results, roles: Sequence[Role], key: str, what: str) -> Ladder:
-    points = []
+    known = []
     for T in sorted({rung.temperature_K for rung, _ in results}):
         values = [
             e.observables[key]
@@ -313,76 +322,5 @@ def _ladder(results: Results, roles: Sequence[Role], key: str, what: str) -> Lad
         ]
         if values:
             # All runs at one temperature quote one and the same bulk reference.
-            known = values[:1] if key == CRYSTAL[0] else values
-            points.append((T, _conductance(known)))
-    try:
-        fit = fit_arrhenius(points, quantity="conductivity")
-    except AnalysisError as error:
-        return Ladder(roles[0], what, None, error.message, tuple(points))
-    return Ladder(roles[0], what, fit, "", tuple(points))
-
-
-def _measured(ladder: Ladder) -> Rows:
-    return [
-        {
-            "what": "measured",
-            "T_K": T,
-            "value": point.value,
-            "low": point.value - point.std_err,
-            "high": point.value + point.std_err,
-            "bound": point.bound,
-            "unit": point.unit,
-        }
-        for T, point in ladder.points
-    ]
-
-
-def _fitted(ladder: Ladder, at_K: float) -> Rows:
-    """The fit from its hottest run to the temperature of the extrapolation, evenly in 1/T."""
-    fit = ladder.fit
-    if fit is None:
-        return []
-    ends = max(*fit.temperatures_K, at_K), min(*fit.temperatures_K, at_K)
-    rows: Rows = []
-    for T in (1 / np.linspace(1 / ends[0], 1 / ends[1], _ALONG)).tolist():
-        low, high = (10.0**x for x in fit.interval_at(T, _LEVEL))
-        value = 10.0 ** fit.at(T).value
-        row = {"what": "fit", "T_K": T, "value": value, "low": low, "high": high}
-        rows.append(row | {"bound": None, "unit": fit.unit})
-    return rows
-
-
-def _conductance(resistances: Sequence[Estimate]) -> Estimate:
-    """One over the geometric mean of the replicas; a bound if any is one or is not resolved."""
-    logs = [log_objective(r) for r in resistances]
-    mean = combine(logs, method=f"one over: {resistances[0].method}; replicas")
-    value = 10.0**-mean.value
-    bound = _opposite({log.bound for log in logs} - {None})
-    slope = value * math.log(10)
-    return propagate(
-        value,
-        [(slope, mean)],
-        unit=_UNITS[resistances[0].unit],
-        method=mean.method,
-        bound=bound,
-    )
-
-
-def _opposite(bounds: set[Bound]) -> Bound:
-    """A resistance known from below is a conductance known from above, and the reverse."""
-    return "lower" if bounds == {"upper"} else "upper" if bounds else None
-
-
-def _ladder_row(ladder: Ladder, at_K: float) -> dict[str, Any]:
-    row: dict[str, Any] = {"boundary": ladder.of, "quantity": ladder.what}
-    if ladder.fit is None:
-        return row | dict.fromkeys(("Ea (eV)", f"at {at_K:g} K", "95 % interval", "T (K)"))
-    fit = ladder.fit
-    value = fit.at(at_K)
-    low, high = (10.0**x for x in interval(value, _LEVEL))
-    return row | {
-        "Ea (eV)": format_with_error(fit.Ea_eV.value, fit.Ea_eV.std_err),
-        f"at {at_K:g} K": f"{10.0**value.value:.2g} {fit.unit}",
-        "95 % interval": f"{low:.2g} to {high:.2g} {fit.unit}",
-        "T (K)": ", ".join(f"{T:g}" for T in fit.temperatures_K),
-    }
+            known.append((T, values[:1] if key == CRYSTAL[0] else values))
+    return fit_ladder(roles[0], what, known)

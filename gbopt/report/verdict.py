@@ -56,10 +56,12 @@ def headline(view: CampaignView) -> str:
 def _against(view: CampaignView, best: Recommendation, group: Boundary) -> str:
     """What the best is compared with: the reference of a confirmation, the others, the crystal."""
     found = (view.confirmation or {}).get("improvement")
-    if found:
+    # The search may have gone on since, to another boundary than the one that was confirmed.
+    if found and found["best"] == group.evaluations[0].spec.geometry_key:
+        least = "at least " if found["bound"] else ""
         return (
-            f"{found['factor']:.3g} times less than the reference {found['reference']} "
-            f"({found['low']:.3g} to {found['high']:.3g}, 95 % interval, fresh seeds)"
+            f"the reference {found['reference']} has {least}{found['factor']:.3g} times its "
+            f"resistance ({found['low']:.3g} to {found['high']:.3g}, 95 % interval, fresh seeds)"
         )
     others = [b for b in boundaries(view) if b != group]
     if others:

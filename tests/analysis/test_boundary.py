@@ -210,6 +210,36 @@ def test_few_hops_give_a_bound_that_holds(bulk: BulkTransport) -> None:
     assert np.mean(held) >= 0.9
 
 
+def test_the_hops_of_one_core_do_not_vouch_for_the_other(bulk: BulkTransport) -> None:
+    """One core as fast as bulk, the other 150 times slower."""
+    held = []
+    for seed in range(10):
+        profile = profile_of(two_boundaries(1.0, 150.0), seed)
+        found = boundary_observables(profile, bulk, boundaries_A=PLANES, core_width_A=WIDTH_A)
+        assert found.cell["core_hops"].value > 200
+        first, second = (each["area_specific_resistance"] for each in found.each)
+        cell = found.cell["area_specific_resistance"]
+        assert (first.bound, second.bound, cell.bound) == (None, "lower", "lower")
+        assert cell.value == pytest.approx((first.value + second.value) / 2, abs=0.1 * cell.value)
+        held.append(cell.value <= RHO * 149 / 2 * WIDTH_A * 1e-8)
+        assert flags_of(profile, bulk)["core_hops"].level == "fail"
+    assert np.mean(held) >= 0.9
+
+
+def test_a_core_without_lithium_has_figures(bulk: BulkTransport) -> None:
+    profile = profile_of(two_boundaries(5.0, 5.0), 0)
+    empty = profile.bins.overlap((-4.0, 4.0)) > 0
+    profile.sum_sq[:, :, empty] = 0
+    profile.counts[:, :, empty] = 0
+    profile.ions[:, empty] = 0
+    found = boundary_observables(profile, bulk, boundaries_A=PLANES, core_width_A=WIDTH_A)
+    first, second = found.each
+    assert first["conductivity_core_in_plane"].value == 0
+    assert second["conductivity_core_in_plane"].value > 0
+    assert first["area_specific_resistance"].bound == "lower"
+    assert found.cell["area_specific_resistance"].bound == "lower"
+
+
 def test_in_plane_conductivity_of_a_core_that_blocks_only_across(bulk: BulkTransport) -> None:
     profile = profile_of(two_boundaries(10.0, 10.0), 0)
     found = boundary_observables(profile, bulk, boundaries_A=PLANES, core_width_A=WIDTH_A)

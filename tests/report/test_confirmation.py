@@ -4,9 +4,11 @@ import pytest
 
 from gbopt.campaign.confirm import Rung
 from gbopt.evaluate.candidate import Job
+from gbopt.model.evaluation import Status
 from gbopt.model.observables import Estimate
 from gbopt.model.spec import GBSpec
-from gbopt.report.confirmation import _conductance, summarise
+from gbopt.report.confirmation import summarise
+from gbopt.report.ladders import conductance
 from tests.report.factory import config, estimate, finished
 
 
@@ -44,7 +46,11 @@ def test_the_best_is_held_against_a_choice_at_random():
     assert better.factor == pytest.approx(10**0.35, rel=0.01)
     # What the boundaries differ by is in the interval: 0.24 decades, of four values.
     assert better.log10_factor.std_err == pytest.approx(0.24 / 2, rel=0.05)
-    assert "at random" in found.sentences()[2]
+    assert "is 2.24 times the resistance of the best" in found.sentences()[2]
+    # Of one that was ended early as worse, its value is what it has at least.
+    design[3] = design[3].model_copy(update={"status": Status.PRUNED})
+    found = summarise(config(), results((1.0, 1.02, 0.98), (1.3, 1.34, 1.32)), design)
+    assert "is at least 2.24 times" in found.sentences()[2]
     assert summarise(config(), results((1.0, 1.02), (1.3, 1.34))).better_than_random is None
 
 
@@ -62,7 +68,7 @@ def test_the_bulk_reference_counts_once_at_each_temperature():
         ladder for ladder in summarise(config(), runs + hotter).ladders if ladder.of == "bulk"
     )
     # ln sigma of two temperatures, each with the 5 % of the one reference: not with less.
-    one = _conductance([estimate(1.0, 0.05, "ohm cm")])
+    one = conductance([estimate(1.0, 0.05, "ohm cm")])
     assert one.std_err == pytest.approx(0.05, rel=0.01)
     step = 1 / 8.617333e-5 * (1 / 1100 - 1 / 1200)
     assert bulk.fit.Ea_eV.std_err == pytest.approx(0.05 * 2**0.5 / step, rel=0.02)
@@ -92,12 +98,12 @@ def test_the_record_holds_what_is_drawn():
 @pytest.mark.parametrize(("bound", "expected"), [("lower", "upper"), (None, None)])
 def test_the_bound_of_a_conductance_is_that_of_the_resistance_upside_down(bound, expected):
     one = Estimate(value=2e-6, std_err=2e-7, unit="ohm cm2", n_eff=5, method="", bound=bound)
-    assert _conductance([one, one]).bound == expected
+    assert conductance([one, one]).bound == expected
 
 
 def test_a_resistance_lost_in_noise_bounds_the_conductance_from_below():
     lost = Estimate(value=1e-8, std_err=3e-8, unit="ohm cm2", n_eff=5, method="")
-    assert _conductance([lost, lost]).bound == "lower"
+    assert conductance([lost, lost]).bound == "lower"
 
 
 def test_the_finding_says_what_the_factor_is_against():

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from gbopt.report.verdict import headline, verdict
 
 from .factory import failed, finished, mixed, view
@@ -81,11 +83,19 @@ def test_the_headline_is_one_sentence_with_its_error_and_what_it_is_against(tmp_
     assert "not distinguishable from 1 of the 1 other boundary" in alike
     assert "times that of bulk crystal." in headline(view(finished(0)))
     assert headline(view()) == verdict(view())
-    found = {"factor": 2.09, "low": 1.8, "high": 2.4, "reference": "Sigma5 (310)"}
-    record = {"runs": [1], "ladders": [1], "findings": [1], "improvement": found}
-    (tmp_path / "confirm.json").write_text(json.dumps(record))
-    confirmed = headline(view(finished(0), path=tmp_path))
-    assert "2.09 times less than the reference Sigma5 (310) (1.8 to 2.4, 95 %" in confirmed
+
+
+@pytest.mark.parametrize(("bound", "said"), [(None, "has 2.09 times"), ("lower", "at least 2.09")])
+def test_the_headline_quotes_a_confirmation_of_this_boundary_alone(bound, said, tmp_path):
+    best, other = finished(0, 0.1), finished(1, 0.4, plane=1)
+    found = {"factor": 2.09, "low": 1.8, "high": 2.4, "bound": bound, "reference": "Sigma5 (310)"}
+    for evaluation in (best, other):
+        found["best"] = evaluation.spec.geometry_key
+        record = {"runs": [1], "ladders": [1], "findings": [1], "improvement": found}
+        (tmp_path / "confirm.json").write_text(json.dumps(record))
+        confirmed = headline(view(best, other, path=tmp_path))
+        assert ("the reference Sigma5 (310)" in confirmed) is (evaluation is best)
+        assert (said in confirmed) is (evaluation is best)
 
 
 def test_the_width_free_ranking_is_said():

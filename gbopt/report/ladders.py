@@ -1,0 +1,124 @@
+"""Resistances over the temperatures of a confirmation: fits, and what they say of others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gbopt.analysis.arrhenius import ArrheniusFit, Point, fit_arrhenius
+from gbopt.analysis.boundary import log_objective
+from gbopt.analysis.statistics import Bound, combine, interval, propagate
+from gbopt.errors import AnalysisError
+from gbopt.model.observables import Estimate, format_with_error
+
+Rows = list[dict[str, Any]]
+
+LADDERS = (
+    ("gb_resistivity", "conductivity of the boundary phase"),
+    ("area_specific_resistance", "conductance per area of the boundary"),
+)
+"""What is fitted: the reciprocal of a resistance, which is what is activated."""
+CRYSTAL = ("bulk_resistivity", "conductivity of the crystal")
+_UNITS = {"ohm cm": "S/cm", "ohm cm2": "S/cm2"}
+_LEVEL = 0.95
+# Points of a fitted line between the hottest run and the temperature of the extrapolation.
+_ALONG = 25
+
+
+class Ladder(NamedTuple):
+    """One Arrhenius fit, or why there is none."""
+
+    of: str
+    """The boundary's role, or "bulk"."""
+    what: str
+    fit: ArrheniusFit | None
+    why_not: str
+    points: tuple[Point, ...] = ()
+    """What was measured."""
+
+
+def fit_ladder(of: str, what: str, known: Sequence[tuple[float, Sequence[Estimate]]]) -> Ladder:
+    """Fit resistances over temperature.
+
+    Args:
+        of: the boundary's role, or "bulk".
+        what: the quantity in words.
+        known: temperatures, K, and the resistances of the replicas there.
+    """
+    points = tuple((T, conductance(values)) for T, values in known)
+    try:
+        fit = fit_arrhenius(points, quantity="conductivity")
+    except AnalysisError as error:
+        return Ladder(of, what, None, error.message, points)
+    return Ladder(of, what, fit, "", points)
+
+
+def measured_rows(ladder: Ladder) -> Rows:
+    """One row for each point; ``low`` and ``high`` are a standard error away."""
+    return [
+        {
+            "what": "measured",
+            "T_K": T,
+            "value": point.value,
+            "low": point.value - point.std_err,
+            "high": point.value + point.std_err,
+            "bound": point.bound,
+            "unit": point.unit,
+        }
+        for T, point in ladder.points
+    ]
+
+
+def fitted_rows(ladder: Ladder, at_K: float) -> Rows:
+    """The fit from its hottest run to another temperature, evenly in 1/T, with 95 % intervals."""
+    fit = ladder.fit
+    if fit is None:
+        return []
+    ends = max(*fit.temperatures_K, at_K), min(*fit.temperatures_K, at_K)
+    rows: Rows = []
+    for T in (1 / np.linspace(1 / ends[0], 1 / ends[1], _ALONG)).tolist():
+        low, high = (10.0**x for x in fit.interval_at(T, _LEVEL))
+        value = 10.0 ** fit.at(T).value
+        row = {"what": "fit", "T_K": T, "value": value, "low": low, "high": high}
+        rows.append(row | {"bound": None, "unit": fit.unit})
+    return rows
+
+
+def conductance(resistances: Sequence[Estimate]) -> Estimate:
+    """One over the geometric mean of the replicas; a bound if any is one or is not resolved."""
+    logs = [log_objective(r) for r in resistances]
+    mean = combine(logs, method=f"one over: {resistances[0].method}; replicas")
+    value = 10.0**-mean.value
+    bound = _opposite({log.bound for log in logs} - {None})
+    slope = value * math.log(10)
+    return propagate(
+        value,
+        [(slope, mean)],
+        unit=_UNITS[resistances[0].unit],
+        method=mean.method,
+        bound=bound,
+    )
+
+
+def _opposite(bounds: set[Bound]) -> Bound:
+    """A resistance known from below is a conductance known from above, and the reverse."""
+    return "lower" if bounds == {"upper"} else "upper" if bounds else None
+
+
+def ladder_row(ladder: Ladder, at_K: float) -> dict[str, Any]:
+    """Activation energy, and the conductance at another temperature."""
+    row: dict[str, Any] = {"boundary": ladder.of, "quantity": ladder.what}
+    if ladder.fit is None:
+        return row | dict.fromkeys(("Ea (eV)", f"at {at_K:g} K", "95 % interval", "T (K)"))
+    fit = ladder.fit
+    value = fit.at(at_K)
+    low, high = (10.0**x for x in interval(value, _LEVEL))
+    return row | {
+        "Ea (eV)": format_with_error(fit.Ea_eV.value, fit.Ea_eV.std_err),
+        f"at {at_K:g} K": f"{10.0**value.value:.2g} {fit.unit}",
+        "95 % interval": f"{low:.2g} to {high:.2g} {fit.unit}",
+        "T (K)": ", ".join(f"{T:g}" for T in fit.temperatures_K),
+    }
