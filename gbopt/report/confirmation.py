@@ -13,7 +13,6 @@ from gbopt.analysis.replicates import (
     improvement,
     seed_scatter,
 )
-from gbopt.analysis.statistics import combine
 from gbopt.campaign.confirm import Rung
 from gbopt.campaign.reference import ROLES, Role, film_of, melt_of
 from gbopt.config import CampaignConfig
@@ -26,15 +25,18 @@ from gbopt.report.ladders import (
     LADDERS,
     Ladder,
     Rows,
+    conductance,
     fit_ladder,
     fitted_rows,
     ladder_row,
     measured_rows,
 )
+from gbopt.report.replicas import mean_of, own_log
 
 Results = Sequence[tuple[Rung, Evaluation]]
 
 _LEVEL = 0.95
+_ASR = "area_specific_resistance"
 _GLASS = ("film_melted", "film_disordered", "film_whole")
 
 
@@ -63,7 +65,7 @@ class Confirmation:
             for T in sorted({rung.temperature_K for rung, _ in self.results}):
                 group = _group(self.results, role, T)
                 if group:
-                    found.append(_row(role, T, group))
+                    found.append(_row(role, T, group, self.config.search.objective))
         return found
 
     def ladder_rows(self) -> Rows:
@@ -215,7 +217,7 @@ def summarise(
     best, reference = (_objectives(_group(results, role, T)) for role in ROLES)
     better, scatter, why_not = None, None, ""
     try:
-        scatter = seed_scatter([best, reference])
+        scatter = _seed_scatter(config, results)
         better = improvement(best, reference, scatter)
     except AnalysisError as error:
         why_not = error.message
@@ -226,6 +228,13 @@ def summarise(
     per_area = _per_area(config, results) if better and film_of(config) else None
     than_random = _improvement(best, _unchosen(at_random), scatter)
     return Confirmation(config, results, better, why_not, scatter, ladders, per_area, than_random)
+
+
+def _seed_scatter(config: CampaignConfig, results: Results) -> SeedScatter:
+    """What other seeds of one geometry differ by; the bulk's error is the same in all of them."""
+    T, name = config.md.temperature_K, config.search.objective
+    done = [[e for e in _group(results, role, T) if e.status.finished] for role in ROLES]
+    return seed_scatter([[own_log(e, name) for e in group if e.objective] for group in done])
 
 
 def _times(better: Improvement) -> str:
@@ -263,11 +272,7 @@ def _per_area(config: CampaignConfig, results: Results) -> Improvement | None:
     """The improvement in area-specific resistance; None where it is not known."""
     T = config.md.temperature_K
     best, reference = (
-        [
-            log_objective(e.observables["area_specific_resistance"])
-            for e in _group(results, role, T)
-            if e.status.finished
-        ]
+        [log_objective(e.observables[_ASR]) for e in _group(results, role, T) if e.status.finished]
         for role in ROLES
     )
     return _improvement(best, reference, None)
@@ -292,35 +297,35 @@ def _resolved(estimates: Sequence[Estimate]) -> list[Estimate]:
     return [estimate for estimate in estimates if estimate.bound is None]
 
 
-def _row(role: Role, temperature_K: float, group: Sequence[Evaluation]) -> dict[str, Any]:
-    objectives = _resolved(_objectives(group))
+def _row(
+    role: Role, temperature_K: float, group: Sequence[Evaluation], objective: str
+) -> dict[str, Any]:
     done = [e for e in group if e.status.finished]
-    mean = combine(objectives, method="replicas") if objectives else None
-    asr = _resolved([e.observables["area_specific_resistance"] for e in done])
+    known = [e for e in done if e.objective and e.objective.bound is None]
+    mean = mean_of(known, objective, log=True) if known else None
+    asr = [e for e in done if e.observables[_ASR].bound is None]
+    per_area = mean_of(asr, _ASR).model_copy(update={"unit": ""}) if asr else None
     return {
         "boundary": role,
         "geometry": group[0].spec.label,
         "T (K)": int(temperature_K) if temperature_K.is_integer() else temperature_K,
-        "resolved": f"{len(objectives)} of {len(group)}",
+        "resolved": f"{len(known)} of {len(group)}",
         "log10 objective": format_with_error(mean.value, mean.std_err) if mean else None,
-        "ASR (ohm cm2)": str(combine(asr, method="replicas").model_copy(update={"unit": ""}))
-        if asr
-        else None,
+        "ASR (ohm cm2)": str(per_area) if per_area else None,
         "suspect": sum(e.status.value == "suspect" for e in done),
         "failed": len(group) - len(done),
     }
 
 
 def _ladder(results: Results, roles: Sequence[Role], key: str, what: str) -> Ladder:
-    known = []
+    points = []
     for T in sorted({rung.temperature_K for rung, _ in results}):
-        values = [
-            e.observables[key]
+        done = [
+            e
             for role in roles
             for e in _group(results, role, T)
             if e.status.finished and key in e.observables
         ]
-        if values:
-            # All runs at one temperature quote one and the same bulk reference.
-            known.append((T, values[:1] if key == CRYSTAL[0] else values))
-    return fit_ladder(roles[0], what, known)
+        if done:
+            points.append((T, conductance(done, key)))
+    return fit_ladder(roles[0], what, tuple(points))

@@ -10,9 +10,11 @@ import numpy as np
 
 from gbopt.analysis.arrhenius import ArrheniusFit, Point, fit_arrhenius
 from gbopt.analysis.boundary import log_objective
-from gbopt.analysis.statistics import Bound, combine, interval, propagate
+from gbopt.analysis.statistics import Bound, interval, propagate
 from gbopt.errors import AnalysisError
+from gbopt.model.evaluation import Evaluation
 from gbopt.model.observables import Estimate, format_with_error
+from gbopt.report.replicas import mean_of
 
 Rows = list[dict[str, Any]]
 
@@ -40,15 +42,14 @@ class Ladder(NamedTuple):
     """What was measured."""
 
 
-def fit_ladder(of: str, what: str, known: Sequence[tuple[float, Sequence[Estimate]]]) -> Ladder:
-    """Fit resistances over temperature.
+def fit_ladder(of: str, what: str, points: tuple[Point, ...]) -> Ladder:
+    """Fit conductances over temperature.
 
     Args:
         of: the boundary's role, or "bulk".
         what: the quantity in words.
-        known: temperatures, K, and the resistances of the replicas there.
+        points: temperatures, K, and the mean of the replicas there.
     """
-    points = tuple((T, conductance(values)) for T, values in known)
     try:
         fit = fit_arrhenius(points, quantity="conductivity")
     except AnalysisError as error:
@@ -87,19 +88,22 @@ def fitted_rows(ladder: Ladder, at_K: float) -> Rows:
     return rows
 
 
-def conductance(resistances: Sequence[Estimate]) -> Estimate:
-    """One over the geometric mean of the replicas; a bound if any is one or is not resolved."""
-    logs = [log_objective(r) for r in resistances]
-    mean = combine(logs, method=f"one over: {resistances[0].method}; replicas")
+def conductance(evaluations: Sequence[Evaluation], name: str) -> Estimate:
+    """One over the geometric mean of replicas; a bound if any is one or is not resolved.
+
+    Args:
+        evaluations: of one boundary at one temperature, each with the resistance.
+        name: of the resistance.
+    """
+    resistances = [e.observables[name] for e in evaluations]
+    mean = mean_of(evaluations, name, log=True)
     value = 10.0**-mean.value
-    bound = _opposite({log.bound for log in logs} - {None})
-    slope = value * math.log(10)
     return propagate(
         value,
-        [(slope, mean)],
+        [(value * math.log(10), mean)],
         unit=_UNITS[resistances[0].unit],
-        method=mean.method,
-        bound=bound,
+        method=f"one over: {mean.method}",
+        bound=_opposite({log_objective(r).bound for r in resistances} - {None}),
     )
 
 

@@ -5,11 +5,12 @@ import pytest
 from gbopt.campaign.confirm import Rung
 from gbopt.evaluate.candidate import Job
 from gbopt.model.evaluation import Status
-from gbopt.model.observables import Estimate
 from gbopt.model.spec import GBSpec
 from gbopt.report.confirmation import summarise
 from gbopt.report.ladders import conductance
 from tests.report.factory import config, estimate, finished
+
+ASR = "area_specific_resistance"
 
 
 def rung(role, temperature_K, replica, evaluation):
@@ -29,6 +30,11 @@ def results(best, reference, bound=None):
             evaluation = evaluation.model_copy(update={"observables": observables})
             found.append(rung(role, 1100.0, replica, evaluation))
     return found
+
+
+def with_asr(asr, **more):
+    evaluation = finished(0)
+    return evaluation.model_copy(update={"observables": evaluation.observables | {ASR: asr} | more})
 
 
 def test_the_best_is_better_where_its_replicas_are():
@@ -68,7 +74,7 @@ def test_the_bulk_reference_counts_once_at_each_temperature():
         ladder for ladder in summarise(config(), runs + hotter).ladders if ladder.of == "bulk"
     )
     # ln sigma of two temperatures, each with the 5 % of the one reference: not with less.
-    one = conductance([estimate(1.0, 0.05, "ohm cm")])
+    one = conductance([e for _, e in runs], "bulk_resistivity")
     assert one.std_err == pytest.approx(0.05, rel=0.01)
     step = 1 / 8.617333e-5 * (1 / 1100 - 1 / 1200)
     assert bulk.fit.Ea_eV.std_err == pytest.approx(0.05 * 2**0.5 / step, rel=0.02)
@@ -97,13 +103,13 @@ def test_the_record_holds_what_is_drawn():
 
 @pytest.mark.parametrize(("bound", "expected"), [("lower", "upper"), (None, None)])
 def test_the_bound_of_a_conductance_is_that_of_the_resistance_upside_down(bound, expected):
-    one = Estimate(value=2e-6, std_err=2e-7, unit="ohm cm2", n_eff=5, method="", bound=bound)
-    assert conductance([one, one]).bound == expected
+    one = estimate(2e-6, 2e-7, "ohm cm2", bound)
+    assert conductance([with_asr(one), with_asr(one)], ASR).bound == expected
 
 
 def test_a_resistance_lost_in_noise_bounds_the_conductance_from_below():
-    lost = Estimate(value=1e-8, std_err=3e-8, unit="ohm cm2", n_eff=5, method="")
-    assert conductance([lost, lost]).bound == "lower"
+    lost = with_asr(estimate(1e-8, 3e-8, "ohm cm2"))
+    assert conductance([lost, lost], ASR).bound == "lower"
 
 
 def test_the_finding_says_what_the_factor_is_against():

@@ -1,0 +1,67 @@
+"""Means over replicas that subtract one and the same bulk crystal."""
+
+import numpy as np
+import pytest
+
+from gbopt.analysis.statistics import combine, interval
+from gbopt.report.replicas import mean_of, own_log
+from tests.report.factory import estimate, finished
+
+ASR, RHO = "area_specific_resistance", "gb_resistivity"
+LENGTH_CM, WIDTH_CM = 30e-8, 14e-8  # of half a cell of the factory
+BULK, BULK_ERROR = 1.0, 0.04
+SLAB, SLAB_ERROR = 6e-7, 0.04e-7
+
+
+def replicas(rng, n=4):
+    """A boundary that resists as much as its grains, run n times beside one bulk reference."""
+    rho = BULK + BULK_ERROR * rng.normal()
+    found = []
+    for trial in range(n):
+        asr = SLAB + SLAB_ERROR * rng.normal() - LENGTH_CM * rho
+        figures = {
+            ASR: estimate(asr, np.hypot(SLAB_ERROR, LENGTH_CM * BULK_ERROR), "ohm cm2"),
+            RHO: estimate(
+                asr / WIDTH_CM + rho,
+                np.hypot(SLAB_ERROR / WIDTH_CM, (1 - LENGTH_CM / WIDTH_CM) * BULK_ERROR),
+                "ohm cm",
+            ),
+            "bulk_resistivity": estimate(rho, BULK_ERROR, "ohm cm"),
+        }
+        evaluation = finished(trial)
+        observables = evaluation.observables | figures
+        found.append(evaluation.model_copy(update={"observables": observables}))
+    return found
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize(("name", "truth"), [(ASR, 3e-7), (RHO, 3e-7 / WIDTH_CM + BULK)])
+def test_the_error_of_a_mean_is_what_it_scatters_by(name, truth, log):
+    rng = np.random.default_rng(3)
+    means = [mean_of(replicas(rng), name, log=log) for _ in range(400)]
+    quoted = np.sqrt(np.mean([m.std_err**2 for m in means]))
+    scatter = np.std([m.value for m in means])
+    assert quoted == pytest.approx(scatter, rel=0.1)
+    truth = np.log10(truth) if log else truth
+    covered = [low < truth < high for low, high in (interval(m, 0.95) for m in means)]
+    assert np.mean(covered) > 0.92
+    # Taken for independent, the errors of four runs are half of what they are.
+    naive = combine([e.observables[name] for e in replicas(rng)], method="")
+    plain = mean_of(replicas(rng), name)
+    assert naive.std_err < 0.65 * plain.std_err
+
+
+def test_replicas_differ_by_their_own_errors_alone():
+    rng = np.random.default_rng(4)
+    runs = replicas(rng, n=200)
+    values = [own_log(run, RHO) for run in runs]
+    own = np.sqrt(np.mean([v.std_err**2 for v in values]))
+    assert own == pytest.approx(np.std([v.value for v in values]), rel=0.15)
+
+
+def test_a_figure_without_the_bulk_in_it_is_averaged_plainly():
+    runs = [finished(n) for n in range(3)]
+    expected = combine([r.observables["li_enrichment_ratio"] for r in runs], method="")
+    found = mean_of(runs, "li_enrichment_ratio")
+    assert (found.value, found.std_err) == (expected.value, expected.std_err)
+    assert found.n_eff == pytest.approx(expected.n_eff)
