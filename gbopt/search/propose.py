@@ -211,6 +211,10 @@ def known_points(
 def expected_gain(history: Sequence[Observation], belief: Belief, known: list[Params]) -> Gain:
     """Return the gain expected of points while the running evaluations are not known."""
     running = sorted((o for o in history if o.state == "running"), key=lambda o: o.number)
+    # What is running will be known: a neighbour of it gains only what goes beyond.
+    pending = [o.params for o in running]
+    allowed = belief.allowed(pending) >= LIKELY if pending else ()
+    known = [*known, *(p for p, a in zip(pending, allowed, strict=True) if a)]
     return Gain(belief.posterior.believing(running), known)
 
 

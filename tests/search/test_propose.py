@@ -136,6 +136,24 @@ def test_running_points_are_not_proposed(space):
         past.append(Observation(number, params, "running"))
 
 
+def test_a_neighbour_of_what_is_running_gains_only_what_goes_beyond():
+    """A point runs that is predicted to be the best; those beside it must not claim its gain."""
+    told = history(12, noise=0.02)
+    belief = believe(CONTINUOUS, told, SearchSettings())
+    known = known_points(CONTINUOUS, told, belief)
+    grid = [{**c, "misorientation_deg": c["misorientation_deg"] + 0.4} for c in CATALOGUE[:-2]]
+    means = belief.predict(grid)[0]
+    best = grid[int(np.argmin(means))]
+    assert means.min() < min(belief.predict(known)[0]) - 0.02
+    beside = {**best, "misorientation_deg": best["misorientation_deg"] + 0.1}
+    running = [*told, Observation(12, best, "running")]
+    alone, then = (
+        float(expected_gain(h, belief, known).of("knowledge-gradient", [beside])[0])
+        for h in (told, running)
+    )
+    assert then < 0.2 * alone
+
+
 def test_the_last_free_candidate_is_found_and_then_a_replicate_is_allowed():
     few = CATALOGUE[:5]
     space = SearchSpace(DIMENSIONS, candidates=few)
