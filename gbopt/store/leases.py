@@ -103,8 +103,8 @@ def is_held(file: Path) -> bool:
     beat = _beat(file)
     # The clocks of two machines may differ by a little.
     fresh = beat is not None and time.time() - beat < 2 * DURATION_S
-    here = _is_here(file)
-    return fresh if here is None else here
+    # After a reboot another process may have the holder's number: only a fresh one is it.
+    return fresh and _is_here(file) is not False
 
 
 def _beat(file: Path) -> float | None:

@@ -1,5 +1,6 @@
 """Where studies live: one behaviour in SQLite, in a journal and in PostgreSQL."""
 
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -134,6 +135,18 @@ def test_what_holds_on_one_machine_only_is_refused_on_a_network(tmp_path, monkey
 def test_a_campaign_file_holds_no_password(text, said):
     with pytest.raises(ValidationError, match=said):
         RunConfig(storage=text)
+
+
+def test_a_dead_holders_number_that_another_process_has_now_is_not_the_holder(tmp_path):
+    file = tmp_path / "lease"
+    lease = Lease(file, 0.8)
+    assert lease.claim()
+    assert is_held(file)
+    text = file.read_text()
+    lease.release()
+    file.write_text(text)  # the number is that of a process that lives
+    os.utime(file, (time.time() - 3600,) * 2)
+    assert not is_held(file)
 
 
 def test_a_lease_is_for_one_and_outlives_nobody(tmp_path):
