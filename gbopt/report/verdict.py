@@ -57,7 +57,7 @@ def _against(view: CampaignView, best: Recommendation, group: Boundary) -> str:
     """What the best is compared with: the reference of a confirmation, the others, the crystal."""
     found = (view.confirmation or {}).get("improvement")
     # The search may have gone on since, to another boundary than the one that was confirmed.
-    if found and found["best"] == group.evaluations[0].spec.geometry_key:
+    if found and found.get("best") == group.evaluations[0].spec.geometry_key:
         least = "at least " if found["bound"] else ""
         return (
             f"the reference {found['reference']} has {least}{found['factor']:.3g} times its "

@@ -32,9 +32,9 @@ def results(best, reference, bound=None):
     return found
 
 
-def with_asr(asr, **more):
+def with_asr(asr):
     evaluation = finished(0)
-    return evaluation.model_copy(update={"observables": evaluation.observables | {ASR: asr} | more})
+    return evaluation.model_copy(update={"observables": evaluation.observables | {ASR: asr}})
 
 
 def test_the_best_is_better_where_its_replicas_are():
