@@ -390,7 +390,7 @@ class RunConfig(Section):
     stall_s: Seconds = Field(300.0, ge=1, le=86400)
     """An MD process that reports nothing for this long is ended, and tried once more, s."""
     storage: StudyStorage = "auto"
-    """Where the study is, chosen with the run folder: sqlite (one machine), journal (many, one disk)
+    """Where the study is, chosen with its folder: sqlite (one machine), journal (many, one disk)
     or postgresql://USER@HOST/DATABASE; auto: journal on a network file system, else sqlite."""
     checkpoint_s: Seconds = Field(60.0, ge=0.1, le=86400)
     """Wall time between two checkpoints of an MD run: what a kill may cost, s. They lie at fixed
