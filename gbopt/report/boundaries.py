@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +10,7 @@ from typing import Literal
 from gbopt.campaign.view import CampaignView
 from gbopt.model.evaluation import Evaluation
 from gbopt.model.observables import Estimate
+from gbopt.report.replicas import mean_of
 
 SIGNIFICANT_SIGMA = 2.0
 """Joint standard errors by which two values must differ to be called different."""
@@ -22,6 +21,8 @@ class Boundary:
     """One geometry with its finished evaluations, at least one."""
 
     evaluations: tuple[Evaluation, ...]
+    objective_name: str
+    """Of the observable that the search lowers."""
 
     @property
     def label(self) -> str:
@@ -36,12 +37,12 @@ class Boundary:
     @cached_property
     def objective(self) -> Estimate:
         """Mean log10 objective of the trials."""
-        return pooled([e.objective for e in self.evaluations if e.objective])
+        return mean_of(self.evaluations, self.objective_name, log=True)
 
     def mean(self, name: str) -> Estimate | None:
         """Mean of an observable over the trials that have it."""
-        found = [e.observables[name] for e in self.evaluations if name in e.observables]
-        return pooled(found) if found else None
+        found = [e for e in self.evaluations if name in e.observables]
+        return mean_of(found, name) if found else None
 
     def flagged(self, level: Literal["warn", "fail"]) -> list[str]:
         """Names of the checks that have this level in any of the trials."""
@@ -59,7 +60,8 @@ def boundaries(view: CampaignView) -> list[Boundary]:
     groups: dict[str, list[Evaluation]] = {}
     for evaluation in finished(view):
         groups.setdefault(evaluation.spec.geometry_key, []).append(evaluation)
-    found = [Boundary(tuple(group)) for group in groups.values()]
+    objective = view.config.search.objective
+    found = [Boundary(tuple(group), objective) for group in groups.values()]
     return sorted(found, key=lambda b: (b.objective.bound == "lower", b.objective.value))
 
 
@@ -69,28 +71,6 @@ def recommended(view: CampaignView) -> Boundary | None:
     if best is None:
         return None
     return next(b for b in boundaries(view) if any(e.trial in best.numbers for e in b.evaluations))
-
-
-def pooled(estimates: Sequence[Estimate]) -> Estimate:
-    """Plain mean of replicates; its error is the larger of quoted errors and their scatter.
-
-    Weights of 1/error^2 would favour low values where errors grow with the value.
-    """
-    first, n = estimates[0], len(estimates)
-    if n == 1:
-        return first
-    values = [e.value for e in estimates]
-    quoted = math.hypot(*(e.std_err for e in estimates)) / n
-    bounds = {e.bound for e in estimates}
-    return first.model_copy(
-        update={
-            "value": statistics.fmean(values),
-            "std_err": max(quoted, statistics.stdev(values) / math.sqrt(n)),
-            "n_eff": sum(e.n_eff for e in estimates),
-            "method": f"{first.method}; mean of {n} trials",
-            "bound": "lower" if "lower" in bounds else "upper" if "upper" in bounds else None,
-        }
-    )
 
 
 def scatter(groups: Sequence[Boundary]) -> tuple[float, int] | None:

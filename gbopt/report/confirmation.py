@@ -18,7 +18,7 @@ from gbopt.campaign.reference import ROLES, Role, film_of, melt_of
 from gbopt.config import CampaignConfig
 from gbopt.errors import AnalysisError
 from gbopt.model.evaluation import Evaluation, Status
-from gbopt.model.observables import QUANTITIES, Estimate, format_with_error
+from gbopt.model.observables import QUANTITIES, Estimate
 from gbopt.potentials.library import get_potential
 from gbopt.report.ladders import (
     CRYSTAL,
@@ -302,19 +302,25 @@ def _row(
 ) -> dict[str, Any]:
     done = [e for e in group if e.status.finished]
     known = [e for e in done if e.objective and e.objective.bound is None]
-    mean = mean_of(known, objective, log=True) if known else None
-    asr = [e for e in done if e.observables[_ASR].bound is None]
-    per_area = mean_of(asr, _ASR).model_copy(update={"unit": ""}) if asr else None
+    # A lower bound in the mean makes that one; what is lost in noise has no place in it.
+    least = [e for e in done if e.objective and e.objective.bound != "upper"]
+    mean = mean_of(least, objective, log=True) if least else None
+    per_area = mean_of(done, _ASR) if done else None
     return {
         "boundary": role,
         "geometry": group[0].spec.label,
         "T (K)": int(temperature_K) if temperature_K.is_integer() else temperature_K,
         "resolved": f"{len(known)} of {len(group)}",
-        "log10 objective": format_with_error(mean.value, mean.std_err) if mean else None,
-        "ASR (ohm cm2)": str(per_area) if per_area else None,
+        "log10 objective": _bare(mean),
+        "ASR (ohm cm2)": _bare(per_area),
         "suspect": sum(e.status.value == "suspect" for e in done),
         "failed": len(group) - len(done),
     }
+
+
+def _bare(mean: Estimate | None) -> str | None:
+    """With its error, without its unit, which the head of the column tells."""
+    return None if mean is None else str(mean.model_copy(update={"unit": ""}))
 
 
 def _ladder(results: Results, roles: Sequence[Role], key: str, what: str) -> Ladder:

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Sequence
 
 from gbopt.analysis.boundary import log_objective
-from gbopt.analysis.statistics import combine, propagate
+from gbopt.analysis.statistics import Bound, combine, propagate
 from gbopt.model.evaluation import Evaluation
 from gbopt.model.observables import Estimate
 from gbopt.units import ANGSTROM_CM
@@ -20,36 +20,46 @@ from gbopt.units import ANGSTROM_CM
 def part_of_bulk(evaluation: Evaluation, name: str) -> float:
     """Part of the error of a figure that the bulk resistivity brings, in the unit of the figure.
 
-    By ASR = R A - length rho and rho_gb = ASR/w + rho of half a cell; 0 for any other figure.
+    By ASR = R A - length rho and rho_gb = ASR/w + rho of half a cell, and rho_gb over rho; 0 for
+    any other figure.
     """
     rho, made = evaluation.observables.get("bulk_resistivity"), evaluation.conditions
     if rho is None or made is None:
         return 0.0
+    asr = evaluation.observables.get("area_specific_resistance")
     length_A = made.length_A / 2
+    slab = (asr.value if asr else 0.0) + length_A * ANGSTROM_CM * rho.value
     slopes = {
         "area_specific_resistance": length_A * ANGSTROM_CM,
         "gb_resistivity": abs(1 - length_A / made.nominal_width_A),
         "bulk_resistivity": 1.0,
+        "blocking_factor": slab / (made.nominal_width_A * ANGSTROM_CM * rho.value**2),
     }
     return slopes.get(name, 0.0) * rho.std_err
 
 
 def mean_of(evaluations: Sequence[Evaluation], name: str, *, log: bool = False) -> Estimate:
-    """Mean of a figure over replicas, the bulk's part of the error once; bounds are not marked.
+    """Mean of a figure over replicas, the bulk's part of the error once.
+
+    With a lower bound among them it is one, else with an upper bound that.
 
     Args:
         evaluations: of one boundary at one temperature, each with the figure.
         name: of the figure.
         log: of its log10.
     """
-    estimates, shared = zip(*(_figure(e, name, log=log) for e in evaluations), strict=True)
-    method = f"{evaluations[0].observables[name].method}; replicas"
+    figures = [_figure(e, name, log=log) for e in evaluations]
+    estimates, shared = [f for f, _ in figures], [s for _, s in figures]
+    if len(estimates) == 1:
+        return estimates[0]
+    method = f"{evaluations[0].observables[name].method}; mean of {len(estimates)} replicas"
     mean = combine([without(e, s) for e, s in zip(estimates, shared, strict=True)], method=method)
-    rho = evaluations[0].observables.get("bulk_resistivity")
-    if rho is None:
-        return mean
-    common = rho.model_copy(update={"std_err": statistics.fmean(shared)})
-    return propagate(mean.value, [(1.0, mean), (1.0, common)], unit=mean.unit, method=method)
+    bounds = {estimate.bound for estimate in estimates}
+    bound: Bound = "lower" if "lower" in bounds else "upper" if "upper" in bounds else None
+    parts = [(1.0, mean)]
+    if rho := evaluations[0].observables.get("bulk_resistivity"):
+        parts.append((1.0, rho.model_copy(update={"std_err": statistics.fmean(shared)})))
+    return propagate(mean.value, parts, unit=mean.unit, method=method, bound=bound)
 
 
 def own_log(evaluation: Evaluation, name: str) -> Estimate:
@@ -70,5 +80,5 @@ def _figure(evaluation: Evaluation, name: str, *, log: bool) -> tuple[Estimate, 
         return figure, part
     told = log_objective(figure)
     # What stands for a value that is not resolved has an error of another kind.
-    resolved = told.bound != "upper"
+    resolved = figure.value > 0 and told.bound != "upper"
     return told, part / (figure.value * math.log(10)) if resolved else 0.0

@@ -136,6 +136,7 @@ def test_bulk_at_another_lag_is_refused(bulk: BulkTransport) -> None:
         ((-5.0, 10.0, None), (math.log10(21.3185), 0.43, "upper")),
         ((1000.0, 100.0, "lower"), (3.0, 0.1 / math.log(10), "lower")),
         ((100.0, 200.0, "lower"), (2.0, 2.0 / math.log(10), "lower")),
+        ((-5.0, 10.0, "lower"), (math.log10(21.3185), 0.43, "lower")),
     ],
 )
 def test_log_objective(measured, expected) -> None:

@@ -12,9 +12,13 @@ from tests.campaign.harness import events, gbopt, gone, kill_group, md_children,
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory, cache):
-    """A finished campaign of two evaluations, its ladder of two temperatures."""
+    """A finished campaign of two evaluations, its ladder of two temperatures.
+
+    Long enough for 50 hops and more in every core: with fewer there are bounds to compare.
+    """
     folder = tmp_path_factory.mktemp("searched")
     text = TINY.format(workers=1).replace("evaluations = 4", "evaluations = 2")
+    text = text.replace("nvt_ps = 0.04\nproduction_ps = 0.4", "nvt_ps = 0.04\nproduction_ps = 1.2")
     text += "\n[confirm]\nreplicas = 2\ntemperatures_K = [1300]\n"
     (folder / "tiny.toml").write_text(text)
     with pytest.MonkeyPatch.context() as patch:

@@ -100,6 +100,11 @@ def finished(
         name: estimate(value, error, QUANTITIES[name].unit)
         for name, (value, error) in values.items()
     }
+    if bound:
+        # What is not resolved counts as the upper end of its one-sided 95 % interval.
+        measured = (rho, rho * math.log(10) * err) if bound == "lower" else (0.0, rho / 2.13185)
+        least = "lower" if bound == "lower" else None
+        observables["gb_resistivity"] = estimate(*measured, "ohm cm", least)
     levels = {"core_hops": "ok", **(flags or {})}
     return Evaluation.model_validate(
         {

@@ -7,10 +7,15 @@ from gbopt.analysis.statistics import combine, interval
 from gbopt.report.replicas import mean_of, own_log
 from tests.report.factory import estimate, finished
 
-ASR, RHO = "area_specific_resistance", "gb_resistivity"
+ASR, RHO, FACTOR = "area_specific_resistance", "gb_resistivity", "blocking_factor"
 LENGTH_CM, WIDTH_CM = 30e-8, 14e-8  # of half a cell of the factory
 BULK, BULK_ERROR = 1.0, 0.04
 SLAB, SLAB_ERROR = 6e-7, 0.04e-7
+TRUTHS = [
+    (ASR, 3e-7),
+    (RHO, 3e-7 / WIDTH_CM + BULK),
+    (FACTOR, 3e-7 / WIDTH_CM / BULK + 1),
+]
 
 
 def replicas(rng, n=4):
@@ -27,6 +32,10 @@ def replicas(rng, n=4):
                 "ohm cm",
             ),
             "bulk_resistivity": estimate(rho, BULK_ERROR, "ohm cm"),
+            FACTOR: estimate(
+                (asr / WIDTH_CM + rho) / rho,
+                np.hypot(SLAB_ERROR, (asr / rho + LENGTH_CM) * BULK_ERROR) / WIDTH_CM / rho,
+            ),
         }
         evaluation = finished(trial)
         observables = evaluation.observables | figures
@@ -35,7 +44,7 @@ def replicas(rng, n=4):
 
 
 @pytest.mark.parametrize("log", [False, True])
-@pytest.mark.parametrize(("name", "truth"), [(ASR, 3e-7), (RHO, 3e-7 / WIDTH_CM + BULK)])
+@pytest.mark.parametrize(("name", "truth"), TRUTHS)
 def test_the_error_of_a_mean_is_what_it_scatters_by(name, truth, log):
     rng = np.random.default_rng(3)
     means = [mean_of(replicas(rng), name, log=log) for _ in range(400)]
@@ -65,3 +74,21 @@ def test_a_figure_without_the_bulk_in_it_is_averaged_plainly():
     found = mean_of(runs, "li_enrichment_ratio")
     assert (found.value, found.std_err) == (expected.value, expected.std_err)
     assert found.n_eff == pytest.approx(expected.n_eff)
+
+
+def test_what_replicas_differ_by_is_in_the_error_and_a_lower_bound_makes_the_mean_one():
+    ler = "li_enrichment_ratio"
+
+    def told(*figures):
+        runs = [finished(n) for n in range(len(figures))]
+        return [
+            run.model_copy(update={"observables": run.observables | {ler: figure}})
+            for run, figure in zip(runs, figures, strict=True)
+        ]
+
+    close = mean_of(told(estimate(1.0, 0.3), estimate(1.2, 0.4)), ler)
+    assert (close.value, close.std_err) == (pytest.approx(1.1), pytest.approx(0.25))
+    apart = mean_of(told(estimate(1.0, 0.1), estimate(3.0, 0.1, bound="lower")), ler)
+    assert (apart.std_err, apart.bound) == (pytest.approx(1.0), "lower")
+    alone = estimate(1.0, 0.3, bound="lower")
+    assert mean_of(told(alone), ler) == alone

@@ -7,11 +7,11 @@ import pytest
 
 from gbopt.model.observables import QUANTITIES
 from gbopt.report import health, sections, series, tables
-from gbopt.report.boundaries import boundaries, pooled, scatter
+from gbopt.report.boundaries import boundaries, scatter
 from gbopt.report.search import insights
 
 from . import factory
-from .factory import estimate, failed, finished, mixed, view
+from .factory import failed, finished, mixed, view
 
 CAMPAIGNS = {
     "empty": lambda: view(with_bulk=False),
@@ -97,11 +97,7 @@ def test_a_failure_is_told_with_its_log():
     assert text.endswith("ERROR: lost ions")
 
 
-def test_replicates_are_pooled():
-    close = pooled([estimate(1.0, 0.3), estimate(1.2, 0.4)])
-    assert (close.value, close.std_err) == (pytest.approx(1.1), pytest.approx(0.25))
-    apart = pooled([estimate(1.0, 0.1), estimate(3.0, 0.1, bound="lower")])
-    assert (apart.std_err, apart.bound) == (pytest.approx(1.0), "lower")
+def test_seeds_that_differ_beyond_their_errors_are_told():
     groups = boundaries(view(finished(0, 0.4, 0.1), finished(1, 0.8, 0.1)))
     assert scatter(groups) == (pytest.approx(8.0), 1)
     assert scatter(boundaries(view(finished(0)))) is None
