@@ -188,14 +188,14 @@ class Campaign:
         """Evaluations that the study holds as finished, failed ones included."""
         return sum(record.state != "running" for record in self.study.records())
 
-    def decide(self, deadline: Deadline | None, earlier: int) -> Proposal | Stop:
+    def decide(self, deadline: Deadline, earlier: int) -> Proposal | Stop:
         """The next boundary, or why no further evaluation should start.
 
         Args:
             deadline: after which none starts.
             earlier: evaluations finished before this run; their failures are forgiven.
         """
-        if (stop := self.halted(deadline)) is not None:
+        if (stop := self.halted(deadline, self._usual_s())) is not None:
             return stop
         history = self.history()
         if _failures_in_a_row(history, earlier) >= FAILURES_IN_A_ROW:
@@ -209,17 +209,12 @@ class Campaign:
             belief=self._belief(history),
         )
 
-    def halted(self, deadline: Deadline | None) -> Stop | None:
-        """Why nothing should start now, whatever there is to do; None where something may.
-
-        Args:
-            deadline: after which nothing starts.
-        """
+    def halted(self, deadline: Deadline, needed_s: float = 0.0) -> Stop | None:
+        """Why nothing that takes so long should start now; None where something may."""
         if (asked := stopping.read(self.folder.path)) is not None:
             return Stop(asked.reason)
-        if deadline is not None and deadline.too_near(self._usual_s()):
-            return Stop(deadline.reason)
-        return None
+        reason = deadline.reached(needed_s)
+        return None if reason is None else Stop(reason)
 
     def _usual_s(self) -> float:
         """How long an evaluation takes, the median of those finished, s; 0 before there are any."""

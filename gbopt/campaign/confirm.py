@@ -157,7 +157,8 @@ def confirm(campaign: Campaign) -> list[tuple[Rung, Evaluation]]:
                 if not (_folder(path, rung) / EVALUATION).exists()
             ],
             config.run.workers,
-            lambda _: say("a worker process was killed: its run is begun again"),
+            finished=lambda: len(finished(path, rungs)),
+            on_death=lambda: say("a worker process was killed: its run is begun again"),
         )
         return finished(path, rungs)
 

@@ -15,35 +15,48 @@ from gbopt.errors import ConfigError
 _TO_STOP_S = 60.0
 
 
-class Deadline(NamedTuple):
-    """A moment, and what is said when it has passed."""
+class Moment(NamedTuple):
+    """A moment, and what is said when it has come."""
 
     at_s: float
     """As ``time.time()`` counts."""
     reason: str
-    ends_runs: bool = False
-    """Whether what runs then is ended; else it is finished."""
 
-    @property
-    def passed(self) -> bool:
-        """Whether it is over."""
-        return time.time() > self.at_s
+    def comes_within(self, seconds: float) -> bool:
+        """Whether it comes within so many seconds, or has come."""
+        return time.time() + seconds > self.at_s
 
-    def too_near(self, needed_s: float) -> bool:
-        """Whether it comes before an evaluation is done, if it ends those that run.
+
+class Deadline(NamedTuple):
+    """When no evaluation is begun any more, and when those that run are ended."""
+
+    start: Moment | None = None
+    """After it none is begun; those that run are finished."""
+    end: Moment | None = None
+    """Then those that run are ended, at a checkpoint."""
+
+    def reached(self, needed_s: float = 0.0) -> str | None:
+        """Why nothing is begun now that takes so long; None where something may be.
 
         Args:
-            needed_s: how long an evaluation takes.
+            needed_s: how long it takes.
         """
-        return time.time() + (needed_s if self.ends_runs else 0.0) > self.at_s
+        if self.start is not None and self.start.comes_within(0.0):
+            return self.start.reason
+        if self.end is not None and self.end.comes_within(needed_s):
+            return self.end.reason
+        return None
 
 
-def after_hours(hours: float) -> Deadline:
+NO_LIMIT = Deadline()
+
+
+def after_hours(hours: float) -> Moment:
     """So many hours from now."""
-    return Deadline(time.time() + 3600 * hours, f"the time limit of {hours:g} h was reached")
+    return Moment(time.time() + 3600 * hours, f"the time limit of {hours:g} h was reached")
 
 
-def at_clock(clock: str, now: datetime | None = None) -> Deadline:
+def at_clock(clock: str, now: datetime | None = None) -> Moment:
     """The next time that local clocks show this.
 
     Args:
@@ -63,10 +76,10 @@ def at_clock(clock: str, now: datetime | None = None) -> Deadline:
     at = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
     if at <= now:
         at += timedelta(days=1)  # by the calendar, not by 24 h: clocks change
-    return Deadline(at.timestamp(), f"it is past {at:%H:%M}, the time limit")
+    return Moment(at.timestamp(), f"it is past {at:%H:%M}, the time limit")
 
 
-def at_walltime(environment: Mapping[str, str]) -> Deadline:
+def at_walltime(environment: Mapping[str, str]) -> Moment:
     """The end of the job of SLURM that this process is part of, less the time to stop in.
 
     Args:
@@ -82,7 +95,7 @@ def at_walltime(environment: Mapping[str, str]) -> Deadline:
             hint="leave it out, or give the time of day with --until",
         )
     end_s = environment.get("SLURM_JOB_END_TIME") or _asked_of_slurm(job)
-    return Deadline(float(end_s) - _TO_STOP_S, f"the end of job {job} is near", ends_runs=True)
+    return Moment(float(end_s) - _TO_STOP_S, f"the end of job {job} is near")
 
 
 def _asked_of_slurm(job: str) -> float:
@@ -98,8 +111,3 @@ def _asked_of_slurm(job: str) -> float:
             f"--until-walltime: SLURM does not say when job {job} ends ({error})",
             hint="give the time of day with --until",
         ) from None
-
-
-def earliest(*limits: Deadline | None) -> Deadline | None:
-    """The one that comes first; None where there is none."""
-    return min((limit for limit in limits if limit is not None), default=None)

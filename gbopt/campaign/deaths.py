@@ -16,6 +16,7 @@ from typing import Any
 from gbopt.cache import write_whole
 from gbopt.evaluate.kills import LIMIT, Reached
 from gbopt.model.evaluation import Failure
+from gbopt.store.leases import LeaseLostError
 from gbopt.store.progress import PROGRESS
 
 _FILE = "begun.json"
@@ -36,8 +37,12 @@ def counted(folder: Path) -> Iterator[Failure | None]:
     write_whole(file, json.dumps({"steps": reached.steps, "count": reached.count}))
     try:
         yield failure
-    finally:
+    except LeaseLostError:
+        raise  # the note is that of the process that has the trial now
+    except BaseException:
         file.unlink(missing_ok=True)
+        raise
+    file.unlink(missing_ok=True)
 
 
 def suspect(folder: Path) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gbopt.campaign.campaign import Campaign
-from gbopt.campaign.deadline import at_walltime
+from gbopt.campaign.deadline import NO_LIMIT, Deadline, at_walltime
 from gbopt.campaign.relay import attended
 from gbopt.campaign.run import join
 from gbopt.errors import ConfigError, EnvironmentProblem
@@ -42,7 +42,7 @@ class Worker:
         campaign = Campaign.open_(Path(self.run_dir))
         run = campaign.config.run.model_copy(update={"workers": self.workers})
         campaign.config = campaign.config.model_copy(update={"run": run})
-        deadline = at_walltime(os.environ) if self.until_walltime else None
+        deadline = Deadline(end=at_walltime(os.environ)) if self.until_walltime else NO_LIMIT
         with attended(), _Warned() as warned:
             try:
                 return join(campaign, deadline)

@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from gbopt.campaign.campaign import Campaign
-from gbopt.campaign.deadline import Deadline
 from gbopt.campaign.run import join
 from gbopt.errors import EnvironmentProblem
 from gbopt.md import stopping
@@ -15,13 +14,12 @@ from gbopt.md import stopping
 _ANSWERS_S = 30
 
 
-def work_here(campaign: Campaign, workers: int, deadline: Deadline | None) -> list[str]:
+def work_here(campaign: Campaign, workers: int) -> list[str]:
     """Work on a campaign with a cluster of this machine's own; return why each worker ended.
 
     Args:
         campaign: what is worked on.
         workers: processes.
-        deadline: after which no evaluation starts.
 
     Raises:
         EnvironmentProblem: dask is not installed.
@@ -34,18 +32,17 @@ def work_here(campaign: Campaign, workers: int, deadline: Deadline | None) -> li
         dask.Client(cluster) as client,
     ):
         desk = stopping.watched()
-        futures = _submitted(client, campaign, workers, deadline, str(desk) if desk else None)
+        futures = _submitted(client, campaign, workers, str(desk) if desk else None)
         return list(client.gather(futures))
 
 
-def send(campaign: Campaign, address: str, workers: int, deadline: Deadline | None) -> None:
+def send(campaign: Campaign, address: str, workers: int) -> None:
     """Have a running cluster work on a campaign, and do not wait for it.
 
     Args:
         campaign: its run folder must be on a file system that the cluster shares.
         address: of the scheduler, such as tcp://host:8786.
         workers: evaluations at once.
-        deadline: after which no evaluation starts.
 
     Raises:
         EnvironmentProblem: dask is not installed, or the scheduler does not answer.
@@ -59,18 +56,16 @@ def send(campaign: Campaign, address: str, workers: int, deadline: Deadline | No
             hint="give its address as `dask scheduler` prints it",
         ) from None
     with client:
-        dask.fire_and_forget(_submitted(client, campaign, workers, deadline, None))
+        dask.fire_and_forget(_submitted(client, campaign, workers, None))
 
 
-def _submitted(
-    client: Any, campaign: Campaign, workers: int, deadline: Deadline | None, desk: str | None
-) -> list[Any]:
+def _submitted(client: Any, campaign: Campaign, workers: int, desk: str | None) -> list[Any]:
     path = str(campaign.folder.path.resolve())
     # A task that is begun on another process after a death goes on: trials are taken over.
-    return [client.submit(_work, path, deadline, desk, pure=False) for _ in range(workers)]
+    return [client.submit(_work, path, desk, pure=False) for _ in range(workers)]
 
 
-def _work(path: str, deadline: Deadline | None, desk: str | None) -> str:
+def _work(path: str, desk: str | None) -> str:
     """One worker in a process of the cluster; return why it ended."""
     campaign = Campaign.open_(Path(path))
     run = campaign.config.run.model_copy(update={"workers": 1})
@@ -78,7 +73,7 @@ def _work(path: str, deadline: Deadline | None, desk: str | None) -> str:
     with TemporaryDirectory(prefix="gbopt-") as own:
         stopping.watch(Path(desk or own))
         try:
-            return join(campaign, deadline)
+            return join(campaign)
         except stopping.Stopped as stopped:
             return stopped.request.reason
         finally:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from gbopt.campaign.deadline import Deadline
+from gbopt.campaign.deadline import NO_LIMIT, Deadline
 from gbopt.evaluate.signals import Signals, stoppable
 from gbopt.md import stopping
 
@@ -28,14 +28,12 @@ def attended() -> Iterator[Signals]:
 
 
 @contextmanager
-def relayed(
-    folder: Path, deadline: Deadline | None = None, *, anew: bool = False
-) -> Iterator[None]:
+def relayed(folder: Path, deadline: Deadline = NO_LIMIT, *, anew: bool = False) -> Iterator[None]:
     """Bring what is asked of a campaign to the desk of this process while the context lasts.
 
     Args:
         folder: the run folder.
-        deadline: where it is one that ends what runs, it does so.
+        deadline: when those that run are ended.
         anew: forget what was asked before: it was asked of others.
     """
     if anew:
@@ -53,13 +51,13 @@ def relayed(
         thread.join()
 
 
-def _relay(folder: Path, desk: Path, deadline: Deadline | None, over: threading.Event) -> None:
+def _relay(folder: Path, desk: Path, deadline: Deadline, over: threading.Event) -> None:
     said: stopping.Request | None = None
     while not over.wait(_LOOK_S):
         found = stopping.read(folder)
         if found is not None and found != said:
             stopping.ask(desk, now=found.now, by=found.by)
             said = found
-        if deadline is not None and deadline.ends_runs and deadline.passed:
-            stopping.ask(desk, now=True, by=deadline.reason)
+        if deadline.end is not None and deadline.end.comes_within(0.0):
+            stopping.ask(desk, now=True, by=deadline.end.reason)
             return

@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from gbopt.campaign.campaign import Campaign, read_bulk
-from gbopt.campaign.deadline import Deadline, after_hours
+from gbopt.campaign.deadline import NO_LIMIT, Deadline, after_hours
 from gbopt.campaign.relay import relayed
 from gbopt.campaign.sharing import Shift, conclude, exclusively
 from gbopt.errors import RunFolderError
@@ -26,7 +26,7 @@ from gbopt.md import stopping
 from gbopt.md.placement import require_room, shared_gpus
 from gbopt.search.stopping import Stop
 from gbopt.store.leases import Lease
-from gbopt.store.rundir import REFERENCE_LEASE
+from gbopt.store.rundir import EVALUATION, REFERENCE_LEASE
 
 _LEFTOVER_WAIT_S = 30.0
 _LOOK_S = 2.0
@@ -34,7 +34,7 @@ _LOOK_S = 2.0
 _PLACES = 256
 
 
-def run(campaign: Campaign, deadline: Deadline | None = None) -> str:
+def run(campaign: Campaign, deadline: Deadline = NO_LIMIT) -> str:
     """Run until the campaign stops; return why it stopped.
 
     The run folder is held exclusively; workers of other processes may join. Interrupting or
@@ -53,12 +53,12 @@ def run(campaign: Campaign, deadline: Deadline | None = None) -> str:
     with folder.exclusive():
         _wait_for_leftovers(folder.path)
         hours = campaign.config.search.max_hours
-        if deadline is None and hours is not None:
-            deadline = after_hours(hours)
+        if deadline == NO_LIMIT and hours is not None:
+            deadline = Deadline(start=after_hours(hours))
         return _run(campaign, deadline, joined=False)
 
 
-def join(campaign: Campaign, deadline: Deadline | None = None) -> str:
+def join(campaign: Campaign, deadline: Deadline = NO_LIMIT) -> str:
     """Work on a campaign together with whatever else does; return why this ended.
 
     Args:
@@ -76,7 +76,7 @@ def join(campaign: Campaign, deadline: Deadline | None = None) -> str:
     return _run(campaign, deadline, joined=True)
 
 
-def _run(campaign: Campaign, deadline: Deadline | None, *, joined: bool) -> str:
+def _run(campaign: Campaign, deadline: Deadline, *, joined: bool) -> str:
     """Run workers until all have ended."""
     # Jobs may wait in a queue when all are asked to stop: who joins does not forget that.
     with relayed(campaign.folder.path, deadline, anew=not joined):
@@ -89,8 +89,8 @@ def _run(campaign: Campaign, deadline: Deadline | None, *, joined: bool) -> str:
         except stopping.Stopped as stopped:
             if stopped.request.now:
                 campaign.folder.note("interrupted", by=stopped.request.by)
-                if deadline is not None and deadline.reason == stopped.request.by:
-                    return deadline.reason
+                if deadline.end is not None and deadline.end.reason == stopped.request.by:
+                    return deadline.end.reason
                 raise
 
         def end() -> str:
@@ -104,7 +104,7 @@ def _run(campaign: Campaign, deadline: Deadline | None, *, joined: bool) -> str:
 
 def _told(campaign: Campaign) -> int:
     """Bring the study up to what was finished before a kill; how many evaluations it then holds."""
-    shift = Shift(campaign, None, 0)
+    shift = Shift(campaign, NO_LIMIT, 0)
 
     def tell() -> int:
         campaign.check_study()
@@ -143,7 +143,7 @@ def gpus_shared(campaign: Campaign) -> Iterator[None]:
         yield
 
 
-def _work(campaign: Campaign, deadline: Deadline | None, earlier: int, *, joined: bool) -> None:
+def _work(campaign: Campaign, deadline: Deadline, earlier: int, *, joined: bool) -> None:
     """Run the workers until all have ended."""
     from joblib import delayed
 
@@ -154,13 +154,12 @@ def _work(campaign: Campaign, deadline: Deadline | None, earlier: int, *, joined
             for slot in range(workers)
         ],
         workers,
-        lambda attempt: campaign.folder.note("worker_died", attempt=attempt),
+        finished=lambda: len([*path.glob(f"trials/*/{EVALUATION}")]),
+        on_death=lambda: campaign.folder.note("worker_died"),
     )
 
 
-def _worker(
-    path: str, slot: int | None, deadline: Deadline | None, earlier: int, main_pid: int
-) -> None:
+def _worker(path: str, slot: int | None, deadline: Deadline, earlier: int, main_pid: int) -> None:
     """Work on a campaign in a process of its own.
 
     Args:
@@ -178,7 +177,7 @@ def _worker(
         work(Campaign.open_(Path(path)), deadline, earlier)
 
 
-def work(campaign: Campaign, deadline: Deadline | None, earlier: int) -> None:
+def work(campaign: Campaign, deadline: Deadline, earlier: int) -> None:
     """Take trials and evaluate them until there is nothing to take any more.
 
     Args:

@@ -27,7 +27,6 @@ from gbopt.store.study import TrialRecord
 # How long a database that does not answer is waited for, and how often it is tried, s.
 _PATIENCE_S, _TRY_S = 900.0, 3.0
 _LOOK_S = 5.0
-_DECISIVE = ("proposed", "finished", "stopped")
 _Answer = TypeVar("_Answer")
 
 
@@ -47,7 +46,7 @@ class Shift:
         earlier: evaluations that were finished before; their failures are forgiven.
     """
 
-    def __init__(self, campaign: Campaign, deadline: Deadline | None, earlier: int) -> None:
+    def __init__(self, campaign: Campaign, deadline: Deadline, earlier: int) -> None:
         self.campaign = campaign
         self._deadline, self._earlier = deadline, earlier
         self._leases: dict[int, Lease] = {}
@@ -67,6 +66,7 @@ class Shift:
         self._finished = campaign.finished_count()
         if (stop := campaign.halted(self._deadline)) is not None:
             return stop
+        # How much of it is left is not known, and it keeps its checkpoints: it may be cut short.
         if (orphan := self._orphan()) is not None:
             campaign.folder.note("restarted", trial=orphan.number)
             return Taken(campaign.job(orphan.number), self._leases.pop(orphan.number))
@@ -134,7 +134,7 @@ class Shift:
             done = self.campaign.finished_count()
             return done != self._finished or self._orphan() is not None
 
-        while not (self._deadline and self._deadline.passed) and stopping.request() is None:
+        while self._deadline.reached() is None and stopping.request() is None:
             time.sleep(_LOOK_S)
             if exclusively(self.campaign, changed):
                 return

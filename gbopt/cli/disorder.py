@@ -133,7 +133,7 @@ def _go(setup: Setup, kind: Kind, file: Path) -> None:
     stopping.begin(setup.folder)
     try:
         with stoppable(setup.folder) as signals, followed(partial(_follow, setup)):
-            run_part(setup, kind, draw_run, lambda _: say("a worker process was killed"))
+            run_part(setup, kind, draw_run, lambda: say("a worker process was killed"))
     except KeyboardInterrupt:
         say(f"\ninterrupted: every finished run is kept, a started one goes on with: {again}")
         write_study(setup)

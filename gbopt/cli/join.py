@@ -124,7 +124,7 @@ def submit(
     else:
         from gbopt.campaign.on_dask import send
 
-        send(campaign, to, jobs * workers, None)
+        send(campaign, to, jobs * workers)
         typer.echo(f"{jobs * workers} workers begin on {to}")
     typer.echo(f"watch them with: gbopt status {shlex.quote(str(path))} --watch")
     typer.echo(f"end them with: gbopt stop {shlex.quote(str(path))}")
@@ -186,7 +186,7 @@ def _on_dask(campaign: Campaign, workers: int) -> None:
     with attended() as signals:
         try:
             with Display(campaign.folder.path):
-                reasons = work_here(campaign, workers, None)
+                reasons = work_here(campaign, workers)
         except KeyboardInterrupt:
             raise typer.Exit(signals.exit_code) from None
     typer.echo(f"stopped: {reasons[-1]}")

@@ -148,18 +148,21 @@ def _require_space(config: CampaignConfig) -> None:
     of_earlier(config)  # what it is to learn from is there, and fits
 
 
-def limit(max_hours: float | None, until: str | None, *, walltime: bool = False) -> Deadline | None:
-    """The limit of this run alone, if there is one; of several the first."""
-    from gbopt.campaign.deadline import after_hours, at_clock, at_walltime, earliest
+def limit(max_hours: float | None, until: str | None, *, walltime: bool = False) -> Deadline:
+    """The limit of this run alone, if there is one."""
+    from gbopt.campaign.deadline import Deadline, after_hours, at_clock, at_walltime
 
-    return earliest(
+    starts = (
         None if max_hours is None else after_hours(max_hours),
         None if until is None else at_clock(until),
-        at_walltime(os.environ) if walltime else None,
+    )
+    return Deadline(
+        start=min((moment for moment in starts if moment is not None), default=None),
+        end=at_walltime(os.environ) if walltime else None,
     )
 
 
-def _go(campaign: Campaign, deadline: Deadline | None) -> None:
+def _go(campaign: Campaign, deadline: Deadline) -> None:
     from gbopt.campaign.relay import attended
     from gbopt.campaign.run import run as run_campaign
     from gbopt.cli.progress import Display
@@ -167,8 +170,9 @@ def _go(campaign: Campaign, deadline: Deadline | None) -> None:
     path = campaign.folder.path
     again = f"resume with: gbopt resume {shlex.quote(str(path))}"
     typer.echo(again)
-    if deadline is not None:  # the time of day that was given may be tomorrow's
-        typer.echo(f"begins no evaluation after {datetime.fromtimestamp(deadline.at_s):%A, %H:%M}")
+    if deadline.start is not None:  # the time of day that was given may be tomorrow's
+        at = datetime.fromtimestamp(deadline.start.at_s)
+        typer.echo(f"begins no evaluation after {at:%A, %H:%M}")
     sys.stdout.flush()
     with attended() as signals:
         try:

@@ -133,7 +133,7 @@ def _go(folder: Path, checks: tuple[Check, ...], run: RunConfig, again: str) -> 
     stopping.begin(folder)
     try:
         with stoppable(folder) as signals, followed(partial(_follow, folder)):
-            run_checks(folder, checks, run, lambda _: say("a worker process was killed"))
+            run_checks(folder, checks, run, lambda: say("a worker process was killed"))
     except KeyboardInterrupt:
         say(f"\ninterrupted: every check that is done is kept; go on with: {again}")
         raise typer.Exit(signals.exit_code) from None

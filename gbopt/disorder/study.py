@@ -215,7 +215,7 @@ def run_part(
     setup: Setup,
     kind: Kind,
     publish: Callable[[Measured, Path], None],
-    on_death: Callable[[int], None],
+    on_death: Callable[[], None],
 ) -> None:
     """Run all systems of a kind that have not been run, side by side; ``finished`` reads them.
 
@@ -223,7 +223,7 @@ def run_part(
         setup: the study.
         kind: crystals or glasses.
         publish: given what a run measured and its folder; it draws what is to be drawn.
-        on_death: told the number of the attempt in which a worker died.
+        on_death: told when a worker died.
 
     Raises:
         EnvironmentProblem: no MD is possible on this machine, or workers die again and again.
@@ -238,7 +238,7 @@ def _all(
     setup: Setup,
     items: Sequence[Item],
     task: Callable[[Setup, Item, int], None],
-    on_death: Callable[[int], None],
+    on_death: Callable[[], None],
 ) -> None:
     from joblib import delayed
 
@@ -246,7 +246,8 @@ def _all(
     in_workers(
         lambda: [delayed(task)(setup, item, os.getpid()) for item in items],
         max(1, min(workers, len(items))),
-        on_death,
+        finished=lambda: sum(len(each) for each in finished(setup)),
+        on_death=on_death,
     )
 
 

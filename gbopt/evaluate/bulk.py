@@ -185,7 +185,8 @@ def _run_replicas(
             for replica in range(replicas)
         ],
         min(workers, replicas),
-        lambda _: on_progress("a worker process was killed: the replicas are run again"),
+        finished=lambda: len([*folder.glob("replica-*.json")]),
+        on_death=lambda: on_progress("a worker process was killed: the replicas are run again"),
     )
 
 

@@ -27,7 +27,11 @@ class _Left(NamedTuple):
 
 
 def in_workers(
-    make_tasks: Callable[[], list[Any]], workers: int, on_death: Callable[[int], None]
+    make_tasks: Callable[[], list[Any]],
+    workers: int,
+    *,
+    finished: Callable[[], int],
+    on_death: Callable[[], None],
 ) -> list[Any]:
     """Run joblib tasks in ``workers`` processes; start over when a worker is killed from outside.
 
@@ -37,10 +41,11 @@ def in_workers(
     Args:
         make_tasks: makes the list of delayed calls, anew for each start.
         workers: processes; with one, the tasks run in this process.
-        on_death: told the number of the attempt in which a worker died.
+        finished: how many of the tasks' results are there; one more, and deaths count anew.
+        on_death: told of each.
 
     Raises:
-        EnvironmentProblem: workers died again and again.
+        EnvironmentProblem: workers died again and again, and nothing was finished in between.
         Stopped: a task was left undone, as this process was asked to stop.
     """
     from joblib import Parallel, delayed
@@ -50,20 +55,24 @@ def in_workers(
     where = stopping.watched(), os.getpid()
     with withheld():  # a helper of loky that lives as long as this process does
         resource_tracker.ensure_running()
-    for attempt in range(_RESTARTS + 1):
+    deaths, before = 0, finished()
+    while deaths <= _RESTARTS:
         try:
             tasks = [delayed(_stoppable)(*where, *task) for task in make_tasks()]
             results: list[Any] = Parallel(n_jobs=workers, backend="loky")(tasks)
         except TerminatedWorkerError:
             stopping.heed_late()
-            on_death(attempt)
+            now = finished()
+            deaths = 1 if now > before else deaths + 1
+            before = now
+            on_death()
         else:
             for result in results:
                 if isinstance(result, _Left):
                     raise stopping.Stopped(result.request)
             return results
     raise EnvironmentProblem(
-        f"the worker processes died {_RESTARTS + 1} times",
+        f"the worker processes died {deaths} times, and nothing was finished in between",
         hint="too little memory is the usual cause: lower run.workers, then resume",
     )
 

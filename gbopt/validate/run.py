@@ -47,7 +47,7 @@ def run_checks(
     folder: Path,
     checks: Iterable[Check],
     run: RunConfig,
-    on_death: Callable[[int], None],
+    on_death: Callable[[], None],
 ) -> None:
     """Do all checks that are not done, side by side; ``read_records`` reads them.
 
@@ -55,7 +55,7 @@ def run_checks(
         folder: of the suite.
         checks: what to do.
         run: how many at once, and on which engine.
-        on_death: told the number of the attempt in which a worker died.
+        on_death: told when a worker died.
 
     Raises:
         EnvironmentProblem: the disk is full, or workers die again and again.
@@ -67,7 +67,8 @@ def run_checks(
     in_workers(
         lambda: [delayed(_do)(folder, check, run, os.getpid()) for check in todo],
         max(1, min(run.workers, len(todo))),
-        on_death,
+        finished=lambda: len(todo) - len(left(folder, todo)),
+        on_death=on_death,
     )
 
 

@@ -4,15 +4,19 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from gbopt.campaign.campaign import Campaign
+from gbopt.campaign.deadline import NO_LIMIT, Deadline, Moment
 from gbopt.campaign.deaths import counted
 from gbopt.campaign.sharing import Shift
 from gbopt.config import load_campaign
 from gbopt.evaluate.kills import LIMIT
+from gbopt.search.stopping import Stop
+from gbopt.store.leases import LeaseLostError
 from tests.campaign.landscape import write_landscape
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +57,33 @@ def test_one_that_ended_in_good_order_leaves_no_count(tmp_path):
     assert not (tmp_path / "begun.json").exists()
 
 
+def test_the_note_of_a_trial_that_was_taken_over_is_left_to_who_has_it(tmp_path):
+    with pytest.raises(LeaseLostError), counted(tmp_path):
+        raise LeaseLostError(tmp_path)
+    assert (tmp_path / "begun.json").exists()
+
+
+def test_before_the_end_of_a_job_what_was_begun_is_gone_on_with(tmp_path, monkeypatch):
+    file = tmp_path / "deadly.toml"
+    file.write_text(CAMPAIGN)
+    campaign = Campaign.start(tmp_path / "run", load_campaign(file), CAMPAIGN)
+    first = Shift(campaign, NO_LIMIT, 0)
+    job, lease = first.take()
+    lease.release()
+    monkeypatch.setattr(campaign, "_usual_s", lambda: 3600.0)
+    near = Deadline(end=Moment(time.time() + 600, "the job ends"))
+    late, another = Shift(campaign, near, 0), Shift(campaign, near, 0)
+    again, lease = late.take()
+    assert again.number == job.number
+    found = another.take()
+    assert isinstance(found, Stop)
+    assert found.reason == "the job ends"
+    over = Shift(campaign, Deadline(end=Moment(time.time() - 1, "the job ended")), 0)
+    lease.release()
+    assert over.take().reason == "the job ended"
+    campaign.study.close()
+
+
 def test_a_note_that_was_cut_short_counts_for_nothing(tmp_path):
     (tmp_path / "begun.json").write_text('{"steps": {')
     with counted(tmp_path) as failure:
@@ -63,7 +94,7 @@ def test_of_those_that_died_together_one_at_a_time_is_evaluated_again(tmp_path):
     file = tmp_path / "deadly.toml"
     file.write_text(CAMPAIGN)
     campaign = Campaign.start(tmp_path / "run", load_campaign(file), CAMPAIGN)
-    shifts = [Shift(campaign, None, 0) for _ in range(5)]
+    shifts = [Shift(campaign, NO_LIMIT, 0) for _ in range(5)]
     dead = [shift.take() for shift in shifts[:2]]
     folders = [campaign.trial_folder(record) for record in campaign.study.records()]
     begun = [die(folder) for folder in folders for _ in range(LIMIT - 1)]

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from gbopt.campaign.campaign import Campaign
+from gbopt.campaign.deadline import NO_LIMIT
 from gbopt.campaign.run import run as work_on
 from gbopt.campaign.sharing import Shift, exclusively
 from gbopt.errors import RunFolderError
@@ -122,7 +123,7 @@ def test_a_worker_goes_on_in_a_study_that_was_put_in_the_place_of_its_own(where,
     worker = Campaign.open_(run)
     search = worker.config.search.model_copy(update={"evaluations": 6})
     worker.config = worker.config.model_copy(update={"search": search})
-    shift = Shift(worker, None, 0)
+    shift = Shift(worker, NO_LIMIT, 0)
     Campaign.rebuild(run).study.close()  # it holds no trial at the moment
     job, lease = shift.take()
     assert job.number == 4

@@ -9,8 +9,9 @@ from datetime import datetime
 
 import pytest
 
-from gbopt.campaign.deadline import Deadline, at_clock, at_walltime, earliest
+from gbopt.campaign.deadline import Deadline, Moment, at_clock, at_walltime
 from gbopt.campaign.relay import attended, relayed
+from gbopt.cli.launch import limit
 from gbopt.errors import ConfigError
 from gbopt.md import stopping
 from tests.campaign.harness import (
@@ -41,10 +42,17 @@ def test_what_is_no_time_of_day_is_refused(clock):
         at_clock(clock)
 
 
-def test_of_two_limits_the_first_counts():
-    early, late = at_clock("23:00", datetime(2026, 3, 1)), at_clock("22:00", datetime(2026, 3, 2))
-    assert earliest(late, None, early) == early
-    assert earliest(None, None) is None
+def test_both_a_time_of_day_and_the_end_of_a_job_count(monkeypatch):
+    """Whichever comes first: an evaluation begun before the first may run into the second."""
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_JOB_END_TIME", f"{time.time() + 7200:.0f}")
+    both = limit(1.5, None, walltime=True)
+    assert both.reached() is None
+    assert both.reached(2.5 * 3600) == "the end of job 7 is near"
+    assert both._replace(start=Moment(time.time() - 1, "it is late")).reached() == "it is late"
+    assert limit(2.0, "00:00").start.at_s <= time.time() + 7200
+    assert limit(None, None) == Deadline()
+    assert limit(None, None).reached(1e9) is None
 
 
 def test_stop_finishes_what_runs_and_resume_goes_on(tiny, tmp_path):
@@ -95,17 +103,19 @@ def test_stop_and_limits_refuse_what_makes_no_sense(tmp_path):
 def test_the_end_of_a_job_is_no_moment_to_begin():
     end_s = time.time() + 600
     job = {"SLURM_JOB_ID": "7", "SLURM_JOB_END_TIME": f"{end_s:.0f}"}
-    limit = at_walltime(job)
-    assert end_s - 61 <= limit.at_s <= end_s - 59
-    assert not limit.too_near(500.0)
-    assert limit.too_near(560.0)
-    assert not limit._replace(ends_runs=False).too_near(560.0)  # what runs is finished then
+    near = at_walltime(job)
+    assert end_s - 61 <= near.at_s <= end_s - 59
+    assert Deadline(end=near).reached(500.0) is None
+    assert Deadline(end=near).reached(560.0) == near.reason
+    assert Deadline(end=near).reached() is None  # one with checkpoints is gone on with
+    assert Deadline(start=near).reached(560.0) is None  # what runs is finished then
     with pytest.raises(ConfigError, match="not a job of SLURM"):
         at_walltime({})
 
 
 def test_each_process_is_signalled_alone_and_all_are_asked(tmp_path):
-    with attended(), relayed(tmp_path, Deadline(time.time() + 1.0, "the job ends", True)):
+    ends = Deadline(end=Moment(time.time() + 1.0, "the job ends"))
+    with attended(), relayed(tmp_path, ends):
         assert stopping.request(afresh=True) is None
         stopping.ask(tmp_path, now=False, by="somebody")
         time.sleep(0.8)
@@ -120,7 +130,7 @@ def test_each_process_is_signalled_alone_and_all_are_asked(tmp_path):
         stopping.ask(tmp_path, now=True, by="somebody else")
         time.sleep(1.2)
         assert stopping.request(afresh=True).by == "somebody else"
-    with attended(), relayed(tmp_path / "other", None):
+    with attended(), relayed(tmp_path / "other"):
         shutil.rmtree(stopping.watched())
         os.kill(os.getpid(), signal.SIGUSR1)
         assert stopping.request(afresh=True).by == "SIGUSR1"

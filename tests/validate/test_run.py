@@ -30,7 +30,7 @@ def check_of(estimator, runs):
     return replace(found, spec=replace(found.spec, runs=runs))
 
 
-def never(_):
+def never():
     pytest.fail("no worker died")
 
 
