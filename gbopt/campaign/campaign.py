@@ -272,8 +272,9 @@ class Campaign:
         return self._believed[1]
 
     def _incumbent(self) -> Incumbent | None:
+        """What a boundary has to beat; one outside the limits is no reason to give up others."""
         best = self.recommendation()
-        return None if best is None else Incumbent(best.mean, best.std_dev)
+        return Incumbent(best.mean, best.std_dev) if best and best.allowed else None
 
     def trial_folder(self, record: TrialRecord) -> Path:
         """Folder of a trial of the study."""

@@ -27,6 +27,8 @@ class Recommendation:
         numbers: the complete evaluations of this point.
         from_model: whether mean and std_dev are the surrogate's, else those of the
             evaluations of this point alone.
+        allowed: whether it probably keeps the limits of other observables, as the surrogate sees
+            it; without one that is not known where there are limits.
     """
 
     params: Params
@@ -34,6 +36,7 @@ class Recommendation:
     std_dev: float
     numbers: tuple[int, ...]
     from_model: bool
+    allowed: bool
 
 
 def recommend(
@@ -81,13 +84,16 @@ def leaders(
     if not groups:
         return []
     points = [g[0].params for g in groups]
+    settings = settings or SearchSettings()
     from_model = len(done) >= _LEAST_FOR_MODEL and bool(space.free)
     if from_model:
-        belief = belief or believe(space, history, settings or SearchSettings())
+        belief = belief or believe(space, history, settings)
         mean, sd = belief.predict(points)
-        order = np.lexsort((mean, belief.allowed(points) < LIKELY))
+        allowed = belief.allowed(points) >= LIKELY
+        order = np.lexsort((mean, ~allowed))
     else:
         mean, sd = np.array([_pool(g) for g in groups]).T
+        allowed = np.full(len(groups), not settings.limits)
         order = np.argsort(mean + sd, kind="stable")
     return [
         Recommendation(
@@ -96,6 +102,7 @@ def leaders(
             float(sd[i]),
             tuple(o.number for o in groups[i]),
             from_model,
+            bool(allowed[i]),
         )
         for i in order.tolist()
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -66,7 +66,8 @@ def propose(
 
     The first ones take their points from a fixed space-filling list, so that workers starting
     together never collide; evaluations of other sources shorten it. Later ones go where the
-    acquisition is greatest, times the chance of success, over the cost where that counts. The same
+    acquisition is greatest, times the chance of success, over the cost where that counts; while no
+    point is known that probably keeps the limits, where the chance of that is greatest. The same
     arguments give the same proposal in any process; the order of ``history`` is no matter. A point
     may come again, as a replicate, where that is worth most, but not while it is running, unless
     every point is.
@@ -102,6 +103,32 @@ def _design_length(
 ) -> int:
     elsewhere = len({space.key(o.params) for o in history if o.source and o.state == "complete"})
     return max(settings.initial - elsewhere, min(settings.initial, _LEAST_OWN))
+
+
+def most_to_gain(
+    space: SearchSpace,
+    history: Sequence[Observation],
+    settings: SearchSettings,
+    belief: Belief | None = None,
+) -> float:
+    """Return the greatest gain expected of any point, in units of the objective.
+
+    Infinite while no point is known that probably keeps the limits.
+
+    Args:
+        space: the space.
+        history: all evaluations so far, enough for a model.
+        settings: the kind of surrogate and the limits.
+        belief: what ``believe`` makes of the same arguments, where it is at hand.
+    """
+    belief = belief or believe(space, history, settings)
+    if _unmet(belief, known_points(space, history, belief)):
+        return math.inf
+    running = {space.key(o.params) for o in history if o.state == "running"}
+    costless = replace(settings, cost_aware=False)
+    rng = np.random.default_rng(0)
+    ranked = rank(space, history, costless, belief, "knowledge-gradient", rng, running)
+    return _from_model(space, history, belief, None, ranked[0].params).expected_gain or 0.0
 
 
 def replicate_of(
@@ -178,8 +205,11 @@ def rank(
     """
     known = known_points(space, history, belief)
     gain = expected_gain(history, belief, known)
+    unmet = _unmet(belief, known)
 
     def score(points: list[Params]) -> np.ndarray:
+        if unmet:  # while no point keeps the limits, no value is one to improve on
+            return belief.chance(points)
         worth = gain.of(acquisition, points) * belief.chance(points)
         if settings.cost_aware and space.cost is not None:
             worth = worth / np.array([space.cost(p) for p in points])
@@ -206,6 +236,10 @@ def known_points(
     points = list({space.key(o.params): space.plain(o.params) for o in shown}.values())
     allowed = belief.allowed(points) >= LIKELY
     return [p for p, a in zip(points, allowed, strict=True) if a] or points
+
+
+def _unmet(belief: Belief, known: list[Params]) -> bool:
+    return bool(np.all(belief.allowed(known) < LIKELY))
 
 
 def expected_gain(history: Sequence[Observation], belief: Belief, known: list[Params]) -> Gain:

@@ -11,7 +11,7 @@ import numpy as np
 from gbopt.search.belief import LIKELY, Belief, believe, can_believe
 from gbopt.search.best import leaders
 from gbopt.search.history import Observation, own
-from gbopt.search.propose import Proposal, propose, replicate_of
+from gbopt.search.propose import Proposal, most_to_gain, propose, replicate_of
 from gbopt.search.settings import SearchSettings
 from gbopt.search.space import Params, SearchSpace
 
@@ -70,7 +70,7 @@ def decide(
         proposal = propose(
             space, history, seed=seed, number=number, settings=settings, belief=belief
         )
-        reason = _exhaustion(proposal, settings)
+        reason = _exhaustion(space, history, proposal, settings, belief)
     if reason is None and proposal is not None:
         return proposal
     if belief and due:
@@ -91,10 +91,22 @@ def _stagnation(
     return None
 
 
-def _exhaustion(proposal: Proposal, settings: SearchSettings) -> str | None:
+def _exhaustion(
+    space: SearchSpace,
+    history: Sequence[Observation],
+    proposal: Proposal,
+    settings: SearchSettings,
+    belief: Belief | None,
+) -> str | None:
     gain = proposal.expected_gain
     if gain is None or settings.least_expected <= 0 or gain >= settings.least_expected:
         return None
+    for_gain = proposal.chosen_by == "knowledge-gradient" and not settings.cost_aware
+    if not for_gain or settings.limits:
+        # What was chosen for something else says nothing of what other points would gain.
+        gain = most_to_gain(space, history, settings, belief)
+        if gain >= settings.least_expected:
+            return None
     return (
         f"no further evaluation is expected to gain {settings.least_expected:g}: "
         f"the best one {gain:.2g}"
@@ -107,13 +119,17 @@ def _due(
     settings: SearchSettings,
     belief: Belief | None,
 ) -> list[tuple[Params, int]]:
-    """The best points that have too few evaluations, and how many more each needs."""
+    """The best points that have too few evaluations, and how many more each needs.
+
+    One outside the limits is none of them.
+    """
     if belief is None or settings.replicates == 1:
         return []
     tried = Counter(space.key(o.params) for o in own(history) if o.state != "failed")
     failed = Counter(space.key(o.params) for o in own(history) if o.state == "failed")
     due = []
-    for b in leaders(space, history, settings, belief)[: settings.finalists]:
+    finalists = [b for b in leaders(space, history, settings, belief) if b.allowed]
+    for b in finalists[: settings.finalists]:
         key = space.key(b.params)
         if tried[key] < settings.replicates and failed[key] < settings.replicates:
             due.append((b.params, settings.replicates - tried[key]))

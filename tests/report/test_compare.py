@@ -27,7 +27,9 @@ def test_campaigns_side_by_side():
 
 
 def test_the_interval_holds_the_errors_of_both():
-    one, other = (Recommendation({}, m, s, (0,), False) for m, s in ((0.0, 0.03), (1.0, 0.04)))
+    one, other = (
+        Recommendation({}, m, s, (0,), False, True) for m, s in ((0.0, 0.03), (1.0, 0.04))
+    )
     middle, low, high = ratio(one, other)
     assert middle == pytest.approx(10)
     assert high / low == pytest.approx(10 ** (2 * 1.96 * 0.05), rel=1e-3)

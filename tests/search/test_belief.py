@@ -7,7 +7,16 @@ import pytest
 from scipy.stats import truncnorm
 
 from gbopt.errors import ConfigError
-from gbopt.search import Dimension, Observation, SearchSettings, SearchSpace, propose, recommend
+from gbopt.search import (
+    Dimension,
+    Observation,
+    Proposal,
+    SearchSettings,
+    SearchSpace,
+    decide,
+    propose,
+    recommend,
+)
 from gbopt.search.belief import believe
 from gbopt.search.censored import site
 from gbopt.search.feasibility import Feasibility
@@ -147,11 +156,32 @@ def test_limits_keep_the_search_and_the_recommendation_where_they_hold():
     assert recommend(LINE, past).params["x"] > 0.8
     best = recommend(LINE, past, settings)
     assert 0.6 < best.params["x"] <= 0.7 + 0.02
+    assert best.allowed
     proposal = propose(LINE, past, seed=1, number=15, settings=settings)
     assert proposal.params["x"] < 0.8
     assert proposal.chance > 0.2
     with pytest.raises(ConfigError, match="the limits of 'ler' are 1 and 0"):
         SearchSettings(limits={"ler": (1, 0)})
+
+
+def test_where_nothing_keeps_the_limits_what_may_keep_them_is_looked_for():
+    """All that is known lies outside: their values are none to improve on, or to prune against."""
+    past = [
+        Observation(i, {"x": x}, "complete", 1 - x, 0.01, i, others={"ler": (x, 0.01)})
+        for i, x in enumerate(np.linspace(0.45, 0.95, 8))
+    ]
+    settings = SearchSettings(
+        patience=99, limits={"ler": (0.0, 0.3)}, least_expected=10.0, finalists=3, replicates=2
+    )
+    assert not recommend(LINE, past, settings).allowed
+    step = decide(LINE, past, seed=1, number=15, settings=settings)
+    assert isinstance(step, Proposal)  # whatever gain is expected, of nothing that counts
+    assert step.params["x"] < 0.3
+    assert step.replicate == 0
+    assert step.chance > 0.5
+    few = [*past[:3]]
+    assert not recommend(LINE, few, settings).allowed
+    assert recommend(LINE, few).allowed
 
 
 def test_another_source_informs_as_far_as_it_agrees():

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from gbopt.search import (
     Dimension,
     Observation,
+    Proposal,
     SearchSettings,
     SearchSpace,
     Stop,
     decide,
     leaders,
 )
+from gbopt.search.propose import most_to_gain
 from gbopt.search.stopping import evaluations_since_improvement
 
 # A single point: no model, so values count as they are.
@@ -190,6 +194,21 @@ def test_it_stops_where_nothing_is_expected_to_be_gained():
     step = decide(LINE, past, seed=1, number=30, settings=settings)
     assert isinstance(step, Stop)
     assert step.reason.startswith("no further evaluation is expected to gain 0.01: the best one ")
+
+
+@pytest.mark.parametrize("acquisition", ["lcb", "noisy-ei"])
+def test_what_is_expected_is_that_of_the_best_point_whatever_was_proposed(acquisition):
+    past = line(12, error=0.02)
+    settings = SearchSettings(
+        patience=99, initial=5, replicates=1, acquisition=acquisition, least_expected=1e-9
+    )
+    step = decide(LINE, past, seed=1, number=30, settings=settings)
+    most = most_to_gain(LINE, past, settings)
+    assert most >= step.expected_gain
+    between = replace(settings, least_expected=(most + step.expected_gain) / 2)
+    assert isinstance(decide(LINE, past, seed=1, number=30, settings=between), Proposal)
+    above = replace(settings, least_expected=1.01 * most)
+    assert isinstance(decide(LINE, past, seed=1, number=30, settings=above), Stop)
 
 
 def test_a_lucky_value_is_no_bar_that_nothing_passes():
