@@ -9,15 +9,13 @@ from scipy.stats import chi2
 from scipy.stats import t as student_t
 
 from gbopt.analysis.bulk import BulkTransport, require_comparable
+from gbopt.analysis.local import LEAST_HOPS
 from gbopt.analysis.profile import TransportProfile
 from gbopt.analysis.slabs import Planes, Window, boundary_windows, core_windows, grain_centres
 from gbopt.analysis.statistics import PerBoundary, propagate, widened
 from gbopt.model.observables import Estimate
 from gbopt.units import ANGSTROM_CM
 
-LEAST_HOPS = 50.0
-"""With fewer hops in a core, whose Poisson error is then 14 % or more, its resistance is only
-bounded from below, and so is that of the cell."""
 SURE = 0.99
 """One-sided confidence of that bound by Poisson; effective hops scatter more than counts do, and
 on media of known resistance it holds in some 82 to 100 % of runs."""

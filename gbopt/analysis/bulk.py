@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from gbopt.analysis.local import LEAST_HOPS
 from gbopt.analysis.profile import TransportProfile
 from gbopt.analysis.statistics import combine, propagate
 from gbopt.errors import AnalysisError
@@ -42,14 +43,21 @@ def bulk_transport(profiles: Sequence[TransportProfile]) -> BulkTransport:
     the replicas differ by beyond it.
 
     Raises:
-        AnalysisError: no profiles, profiles of different temperature or lag, or Li that is not
-            seen to diffuse.
+        AnalysisError: no profiles, profiles of different temperature or lag, or fewer hops in all
+            than ``LEAST_HOPS``: every boundary would have that chance figure subtracted.
     """
     if not profiles:
         raise AnalysisError("there is no bulk profile", hint="run the bulk reference first")
     first = profiles[0]
     for profile in profiles[1:]:
         require_comparable(profile, first.temperature_K, first.lag_ps)
+    hops = sum(profile.n_hops() for profile in profiles)
+    if hops < LEAST_HOPS:
+        raise AnalysisError(
+            f"no diffusion is resolved in the bulk crystal at {first.temperature_K:g} K: Li made "
+            f"only about {hops:.0f} hops in all, {LEAST_HOPS:g} are needed",
+            hint="raise bulk.production_ps or bulk.cells, or the temperature",
+        )
     diffusivities = [profile.cell_diffusivity(0, 1, 2) for profile in profiles]
     resistivities = [_resistivity(p, d) for p, d in zip(profiles, diffusivities, strict=True)]
     return BulkTransport(
@@ -79,11 +87,6 @@ def require_comparable(profile: TransportProfile, temperature_K: float, lag_ps: 
 
 def _resistivity(profile: TransportProfile, diffusivity: Estimate) -> Estimate:
     """kT/(q^2 c D), ohm cm, of one replica."""
-    if diffusivity.value <= 0:
-        raise AnalysisError(
-            f"no diffusion is resolved in the bulk crystal (D = {diffusivity})",
-            hint="run the bulk reference for longer or at a higher temperature",
-        )
     conductance = profile.li_density_per_A3 * diffusivity.value / A2_PS_TO_CM2_S
     value = ohm_cm_from_metal(BOLTZMANN_EV_K * profile.temperature_K / conductance)
     return propagate(

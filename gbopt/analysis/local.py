@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 HOP_A = 2.0
 """Length of a Li hop in garnet LLZO, A (24d to 96h 1.6 A, 96h to 96h across 24d 2.4 A)."""
+LEAST_HOPS = 50.0
+"""With fewer hops the Poisson error is 14 % or more: a boundary core is then only bounded from
+below in its resistance, and so is its cell; a bulk reference is none."""
 MIN_GROUP_HOPS = 20.0
 """Bins with fewer hops than this are merged with a neighbour."""
 MAX_GROUP_A = 2 * HOP_A

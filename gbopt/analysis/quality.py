@@ -9,8 +9,9 @@ import numpy as np
 from scipy.stats import linregress
 from scipy.stats import t as student_t
 
-from gbopt.analysis.boundary import LEAST_HOPS, BoundaryObservables
+from gbopt.analysis.boundary import BoundaryObservables
 from gbopt.analysis.bulk import BulkTransport
+from gbopt.analysis.local import LEAST_HOPS
 from gbopt.analysis.profile import TransportProfile
 from gbopt.analysis.slabs import Planes, core_windows
 from gbopt.analysis.structure import Movement

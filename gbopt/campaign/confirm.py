@@ -10,6 +10,7 @@ by the same protocol; or, where the campaign asks for it, a film of glass betwee
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ from gbopt.campaign.reference import (
 from gbopt.campaign.relay import relayed
 from gbopt.campaign.run import gpus_shared
 from gbopt.config import CampaignConfig
-from gbopt.errors import RunFolderError
+from gbopt.errors import AnalysisError, MDError, RunFolderError
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
 from gbopt.evaluate.candidate import Job, evaluate
 from gbopt.evaluate.engines import on_its_gpu
@@ -125,7 +126,8 @@ def confirm(campaign: Campaign) -> list[tuple[Rung, Evaluation]]:
 
     Raises:
         RunFolderError: another process runs this campaign, or it has nothing to confirm.
-        GboptError: a bulk reference failed, or this machine does not work.
+        GboptError: the bulk reference at the temperature of the search failed, or this machine
+            does not work. Of another temperature only its own runs are given up.
     """
     from joblib import delayed
 
@@ -138,22 +140,15 @@ def confirm(campaign: Campaign) -> list[tuple[Rung, Evaluation]]:
         engine = campaign.engine().settings
         rungs = plan(campaign)
         waiting = [rung for rung in rungs if not (_folder(path, rung) / EVALUATION).exists()]
-        bulks = {
-            temperature_K: bulk_reference(
-                at_temperature(config, temperature_K),
-                engine,
-                workers=config.run.workers,
-                on_progress=say,
-            )
-            for temperature_K in sorted({rung.temperature_K for rung in waiting})
-        }
+        bulks = _bulks(config, engine, {rung.temperature_K for rung in waiting}, say)
+        waiting = [rung for rung in waiting if rung.temperature_K in bulks]
         say(f"{len(waiting)} of {len(rungs)} runs to do in {path / FOLDER}")
         in_workers(
             lambda: [
                 delayed(_run)(
                     str(path), config, engine, rung, bulks[rung.temperature_K], os.getpid()
                 )
-                for rung in rungs
+                for rung in waiting
                 if not (_folder(path, rung) / EVALUATION).exists()
             ],
             config.run.workers,
@@ -161,6 +156,26 @@ def confirm(campaign: Campaign) -> list[tuple[Rung, Evaluation]]:
             on_death=lambda: say("a worker process was killed: its run is begun again"),
         )
         return finished(path, rungs)
+
+
+def _bulks(
+    config: CampaignConfig,
+    engine: EngineSettings,
+    temperatures_K: set[float],
+    say: Callable[[str], None],
+) -> dict[float, BulkReference]:
+    """The bulk references by temperature, those left out that failed."""
+    found = {}
+    for T in sorted(temperatures_K):
+        try:
+            found[T] = bulk_reference(
+                at_temperature(config, T), engine, workers=config.run.workers, on_progress=say
+            )
+        except (AnalysisError, MDError) as error:
+            if config.md.temperature_K == T:
+                raise
+            say(f"nothing is run at {T:g} K, where the bulk reference failed: {error.message}")
+    return found
 
 
 def finished(path: Path, rungs: list[Rung]) -> list[tuple[Rung, Evaluation]]:

@@ -13,7 +13,7 @@ from gbopt.analysis.replicates import (
     improvement,
     seed_scatter,
 )
-from gbopt.campaign.confirm import Rung
+from gbopt.campaign.confirm import Rung, temperatures
 from gbopt.campaign.reference import ROLES, Role, film_of, melt_of
 from gbopt.config import CampaignConfig
 from gbopt.errors import AnalysisError
@@ -117,7 +117,7 @@ class Confirmation:
         return self.config.confirm.extrapolate_to_K
 
     def remarks(self) -> list[str]:
-        """What to distrust about the fits, each remark once, with what it is about."""
+        """What to distrust about the runs and fits, each remark once, with what it is about."""
         found: dict[str, list[str]] = {}
         for ladder in self.ladders:
             fit = ladder.fit
@@ -125,9 +125,27 @@ class Confirmation:
                 found.setdefault(remark, []).append(f"{ladder.of}, {ladder.what}")
         everything = [f"{ladder.of}, {ladder.what}" for ladder in self.ladders]
         fitted = [f"{ladder.of}, {ladder.what}" for ladder in self.ladders if ladder.fit]
-        return [
+        return self._flagged() + [
             remark if about in (everything, fitted) else f"{'; '.join(about)}: {remark}"
             for remark, about in found.items()
+        ]
+
+    def _flagged(self) -> list[str]:
+        """Temperatures without runs, and what the checks of the others say."""
+        run = {rung.temperature_K for rung, _ in self.results}
+        found = [
+            f"Nothing was run at {T:g} K: see `gbopt trace`."
+            for T in temperatures(self.config)
+            if T not in run
+        ]
+        failed: dict[str, set[str]] = {}
+        for rung, e in self.results:
+            for flag in e.flags:
+                if flag.level == "fail":
+                    failed.setdefault(flag.name, set()).add(rung.name)
+        return found + [
+            f"In {len(names)} of {len(self.results)} runs the check {flag} failed."
+            for flag, names in failed.items()
         ]
 
     def sentences(self) -> list[str]:

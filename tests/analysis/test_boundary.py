@@ -68,6 +68,14 @@ def test_bulk_refuses_what_cannot_be_averaged() -> None:
         bulk_transport([])
     with pytest.raises(AnalysisError, match="no diffusion"):
         bulk_transport([measure(brownian(rng, 50, 0.0, 20.0, 100), 50, 20.0, 100, lag_ps=0.5)])
+    # 6 D N t / HOP_A^2 of three replicas of 20 ps: 14 hops, and 180.
+    slow, fast = (
+        [measure(brownian(rng, 50, D, 20.0, 400), 50, 20.0, 400, lag_ps=0.5) for _ in range(3)]
+        for D in (0.003, 0.04)
+    )
+    with pytest.raises(AnalysisError, match=r"only about \d+ hops in all, 50 are needed"):
+        bulk_transport(slow)
+    assert bulk_transport(fast).replicas == 3
 
 
 def test_resistances_against_the_analytic_values(bulk: BulkTransport) -> None:

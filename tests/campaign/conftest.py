@@ -28,7 +28,7 @@ frame_ps = 0.01
 [bulk]
 cells = 1
 npt_ps = 0.1
-production_ps = 0.4
+production_ps = 1.2
 
 [analysis]
 lag_ps = 0.02

@@ -37,7 +37,7 @@ frame_ps = 0.01
 [bulk]
 cells = 1
 npt_ps = 0.1
-production_ps = 0.72
+production_ps = 1.2
 [field]
 fields_V_A = [0.05]
 run_ps = 0.5
