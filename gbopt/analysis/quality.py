@@ -17,6 +17,7 @@ from gbopt.analysis.slabs import Planes, core_windows
 from gbopt.analysis.structure import Movement
 from gbopt.model.evaluation import QualityFlag
 from gbopt.model.observables import Estimate
+from gbopt.units import ANGSTROM_CM
 
 MIN_LAG_PS = 3.0
 """Two to three residence times of Li in LLZO near 1100 K (1-3 ps): jumps back are over."""
@@ -46,14 +47,15 @@ def transport_flags(
 ) -> tuple[QualityFlag, ...]:
     """All checks of the transport figures, those that are passed included."""
     cores = core_windows(boundaries_A, core_width_A)
+    exponent = profile.msd_exponent(*cores)
     return (
         _hops(min(profile.n_hops(core) for core in cores)),
         _long_lag(profile.lag_ps),
-        _diffusive(profile.msd_exponent(*cores), profile.lag_ps),
-        _not_ballistic(profile.msd_exponent(*cores), profile.lag_ps),
+        _diffusive(exponent, profile.lag_ps),
+        _not_ballistic(exponent, profile.lag_ps),
         _thick_grains(figures, bulk),
         _equilibrated(profile),
-        _agreement(figures),
+        _agreement(figures, profile.length_A / 2, bulk),
     )
 
 
@@ -199,10 +201,12 @@ def _equilibrated(profile: TransportProfile) -> QualityFlag:
     )
 
 
-def _agreement(figures: BoundaryObservables) -> QualityFlag:
-    first, second = (each["area_specific_resistance"] for each in figures.each)
-    low, high = sorted((first.value, second.value))
-    sigma = math.hypot(first.std_err, second.std_err)
+def _agreement(figures: BoundaryObservables, length_A: float, bulk: BulkTransport) -> QualityFlag:
+    """Whether the two boundaries differ; what both subtract, as much bulk crystal, does not."""
+    both = [each["area_specific_resistance"] for each in figures.each]
+    low, high = sorted(each.value for each in both)
+    shared = length_A * ANGSTROM_CM * bulk.resistivity_ohm_cm.std_err
+    sigma = math.sqrt(sum(max(0.0, each.std_err**2 - shared**2) for each in both))
     apart = (high - low) / sigma if sigma > 0 else 0.0
     bad = apart > MAX_DISAGREEMENT_SIGMA and high > MAX_DISAGREEMENT_FACTOR * low
     return _flag(

@@ -184,8 +184,12 @@ def test_flags_of_a_nearly_frozen_core(bulk: BulkTransport) -> None:
 
 
 def test_flags_of_boundaries_that_differ(bulk: BulkTransport) -> None:
-    flags = flags_of(profile_of(two_boundaries(20.0, 1.0), 0), bulk)
-    assert flags["boundaries_agree"].level == "warn"
+    profile = profile_of(two_boundaries(20.0, 1.0), 0)
+    assert flags_of(profile, bulk)["boundaries_agree"].level == "warn"
+    # The same crystal is subtracted from both, however badly it is known.
+    rho = bulk.resistivity_ohm_cm.model_copy(update={"std_err": 2 * RHO})
+    poor = flags_of(profile, bulk.model_copy(update={"resistivity_ohm_cm": rho}))
+    assert poor["boundaries_agree"].level == "warn"
 
 
 def test_flag_of_a_drifting_resistance(bulk: BulkTransport) -> None:
