@@ -9,15 +9,12 @@ by the same protocol; or, where the campaign asks for it, a film of glass betwee
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from filelock import FileLock
-
+from gbopt.campaign.beside import EVENT, Run, run_beside
 from gbopt.campaign.campaign import Campaign
-from gbopt.campaign.record import keep
 from gbopt.campaign.reference import (
     ROLES,
     Melt,
@@ -32,14 +29,11 @@ from gbopt.campaign.run import gpus_shared
 from gbopt.config import CampaignConfig
 from gbopt.errors import AnalysisError, MDError, RunFolderError
 from gbopt.evaluate.bulk import BulkReference, bulk_reference
-from gbopt.evaluate.candidate import Job, evaluate
-from gbopt.evaluate.engines import on_its_gpu
-from gbopt.evaluate.workers import become_worker, in_workers, place
+from gbopt.evaluate.candidate import Job
 from gbopt.md.engine import EngineSettings
-from gbopt.md.run import Progress
 from gbopt.model.evaluation import Evaluation
 from gbopt.provenance import derive_seed
-from gbopt.store.rundir import EVALUATION, RunFolder, read_evaluation
+from gbopt.store.rundir import EVALUATION, read_evaluation
 
 FOLDER = "confirm"
 CONFIRMATION = "confirm.json"
@@ -129,31 +123,31 @@ def confirm(campaign: Campaign) -> list[tuple[Rung, Evaluation]]:
         GboptError: the bulk reference at the temperature of the search failed, or this machine
             does not work. Of another temperature only its own runs are given up.
     """
-    from joblib import delayed
-
     config, path = campaign.config, campaign.folder.path
 
     def say(text: str) -> None:
-        campaign.folder.note("confirming", message=text)
+        campaign.folder.note(EVENT, message=text)
 
-    with campaign.folder.exclusive(), relayed(path, anew=True), gpus_shared(campaign):
-        engine = campaign.engine().settings
-        rungs = plan(campaign)
+    chosen = campaign.engine()
+    with campaign.folder.exclusive(), relayed(path, anew=True), gpus_shared(campaign, chosen):
+        engine, rungs = chosen.settings, plan(campaign)
         waiting = [rung for rung in rungs if not (_folder(path, rung) / EVALUATION).exists()]
         bulks = _bulks(config, engine, {rung.temperature_K for rung in waiting}, say)
-        waiting = [rung for rung in waiting if rung.temperature_K in bulks]
         say(f"{len(waiting)} of {len(rungs)} runs to do in {path / FOLDER}")
-        in_workers(
-            lambda: [
-                delayed(_run)(
-                    str(path), config, engine, rung, bulks[rung.temperature_K], os.getpid()
+        run_beside(
+            campaign,
+            engine,
+            [
+                Run(
+                    _folder(path, rung),
+                    f"{rung.role}, {rung.temperature_K:g} K, replica {rung.replica}",
+                    rung.job,
+                    settings_of(config, rung),
+                    bulks[rung.temperature_K],
                 )
                 for rung in waiting
-                if not (_folder(path, rung) / EVALUATION).exists()
+                if rung.temperature_K in bulks
             ],
-            config.run.workers,
-            finished=lambda: len(finished(path, rungs)),
-            on_death=lambda: say("a worker process was killed: its run is begun again"),
         )
         return finished(path, rungs)
 
@@ -190,40 +184,3 @@ def finished(path: Path, rungs: list[Rung]) -> list[tuple[Rung, Evaluation]]:
 
 def _folder(path: Path, rung: Rung) -> Path:
     return path / FOLDER / rung.name
-
-
-def _run(
-    path: str,
-    config: CampaignConfig,
-    engine: EngineSettings,
-    rung: Rung,
-    bulk: BulkReference,
-    main_pid: int,
-) -> None:
-    become_worker(main_pid)
-    folder = _folder(Path(path), rung)
-    folder.mkdir(parents=True, exist_ok=True)
-    # A worker of a confirmation that was killed a moment ago may still be ending.
-    with FileLock(folder / ".lock"):
-        if (folder / EVALUATION).exists():
-            return
-        with place(Path(path) / FOLDER, config.run.workers) as slot:
-            found = evaluate(
-                rung.job,
-                settings_of(config, rung),
-                bulk,
-                settings=on_its_gpu(engine, slot),
-                folder=folder,
-                on_progress=_silent,
-            )
-        keep(found, folder)
-    cause = found.failure.cause if found.failure else ""
-    RunFolder.open_(Path(path)).note(
-        "confirming",
-        message=f"{rung.role}, {rung.temperature_K:g} K, replica {rung.replica}: "
-        f"{found.status.value}, {found.objective or cause}",
-    )
-
-
-def _silent(progress: Progress) -> None:
-    """A run is reported when it has finished."""

@@ -24,6 +24,7 @@ from gbopt.evaluate.engines import on_its_gpu
 from gbopt.evaluate.workers import become_worker, in_workers, place
 from gbopt.md import stopping
 from gbopt.md.placement import require_room, shared_gpus
+from gbopt.md.select import Choice
 from gbopt.search.stopping import Stop
 from gbopt.store.leases import Lease
 from gbopt.store.rundir import EVALUATION, REFERENCE_LEASE
@@ -125,7 +126,7 @@ def prepared(campaign: Campaign) -> Iterator[None]:
         while read_bulk(campaign.folder) is None and not lease.claim():
             stopping.heed()
             time.sleep(_LOOK_S)
-        with gpus_shared(campaign):
+        with gpus_shared(campaign, campaign.engine()):
             campaign.bulk()
             lease.release()
             yield
@@ -134,9 +135,8 @@ def prepared(campaign: Campaign) -> Iterator[None]:
 
 
 @contextmanager
-def gpus_shared(campaign: Campaign) -> Iterator[None]:
+def gpus_shared(campaign: Campaign, engine: Choice) -> Iterator[None]:
     """Note which engine runs, and let workers share GPUs while the context lasts."""
-    engine = campaign.engine()
     with shared_gpus(campaign.config.run, engine.settings) as sharing:
         note = f"{engine.why}; {sharing}" if sharing else engine.why
         campaign.folder.note("engine", message=note)

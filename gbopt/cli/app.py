@@ -32,6 +32,7 @@ from gbopt.cli import (
     read,
     regress,
     reproduce,
+    rerank,
     sites,
     validate,
 )
@@ -81,6 +82,7 @@ app.command(rich_help_panel=_RUNNING)(control.stop)
 app.command(rich_help_panel=_RUNNING)(control.retry)
 app.command(rich_help_panel=_RUNNING)(control.rebuild)
 app.command(rich_help_panel=_RUNNING)(confirm.confirm)
+app.command(rich_help_panel=_RUNNING)(rerank.rerank)
 app.command(rich_help_panel=_RUNNING)(observe.observe)
 app.command(rich_help_panel=_LOOKING)(read.status)
 app.command(rich_help_panel=_LOOKING)(read.trace)

@@ -123,7 +123,7 @@ _LINES: dict[str, Callable[[dict[str, Any]], str]] = {
     "handed_over": lambda e: f"trial {e['trial']}: left to the worker that has taken it over",
     "joined": lambda e: f"{e['workers']} worker(s) of {e['host']} joined",
     "finished": lambda e: f"trial {e['trial']}: {e['status']}, {e['objective'] or e['cause']}",
-    "confirming": lambda e: str(e["message"]),
+    "beside": lambda e: str(e["message"]),
     "worker_died": lambda _: "a worker process was killed: its trials are run again",
     "rebuilt": lambda e: f"the study was rebuilt from {e['trials']} trials",
 }

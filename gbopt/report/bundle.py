@@ -31,7 +31,7 @@ SUMS = "SHA256SUMS"
 _CRATE = "https://w3id.org/ro/crate/1.1"
 _FILES = ("campaign.toml", "resolved.toml", "run.json", "engine.json", "bulk.json")
 _MORE = ("told.jsonl", "trace.jsonl", "confirm.json")
-# Of a trial and of a run of the confirmation; everything else there is bulky and can be made again.
+# Of a trial and of a run beside the search; everything else there is bulky and can be made again.
 _KEPT = {"evaluation.json", "start.extxyz", "final.extxyz", "profiles.csv", "charge.csv"}
 _KEPT |= {"potential.csv", "li_density.npz"}
 _MEANING = {
@@ -44,6 +44,7 @@ _MEANING = {
     "trace.jsonl": "what happened, an event a line",
     "trace.csv": "one row of numbers for each evaluation; errors and bounds in their own columns",
     "confirm.json": "the best boundary and the reference run anew with fresh seeds",
+    "rerank.json": "the best boundaries by the settings of another file (resolved.toml there)",
     "report.html": "the report: one page that needs no network",
     "versions.json": "versions of gbopt and of the libraries that made this bundle",
     SUMS: "SHA-256 of every file but this one and the metadata",
@@ -110,7 +111,8 @@ def _found(view: CampaignView) -> Iterator[Path]:
         if (view.path / name).is_file():
             yield view.path / name
     yield from sorted(p for p in view.path.glob("potential/**/*") if p.is_file())
-    for part in ("trials", "confirm"):
+    yield from sorted(p for p in view.path.glob("rerank/*/*.*") if p.is_file())
+    for part in ("trials", "confirm", "rerank"):
         for file in sorted(view.path.glob(f"{part}/**/evaluation.json")):
             yield from sorted(p for p in file.parent.iterdir() if p.name in _KEPT)
 

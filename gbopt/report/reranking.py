@@ -1,0 +1,187 @@
+"""Whether other settings put the best boundaries of a search in the same order."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from gbopt.analysis.replicates import Improvement, improvement
+from gbopt.campaign.rerank import Contestant, Reranking
+from gbopt.config import CampaignConfig
+from gbopt.errors import AnalysisError
+from gbopt.model.evaluation import Evaluation
+from gbopt.model.observables import QUANTITIES, Estimate, format_with_error
+from gbopt.potentials.library import get_potential
+from gbopt.report.boundaries import SIGNIFICANT_SIGMA
+from gbopt.report.replicas import mean_of
+
+_DRAWS, _SEED = 4000, 0
+_LEAST = 3  # boundaries that an order can be spoken of
+
+
+class Place(NamedTuple):
+    """A boundary in both orders."""
+
+    contestant: Contestant
+    evaluations: tuple[Evaluation, ...]
+    again: Estimate | None
+    """Mean log10 of the objective; None where no run shows it."""
+
+    @property
+    def label(self) -> str:
+        """Its short name."""
+        return self.contestant.spec.label
+
+    @property
+    def key(self) -> str:
+        """Of its geometry."""
+        return self.contestant.spec.geometry_key
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a search believes of its best boundaries, and what other settings say of them."""
+
+    searched: CampaignConfig
+    again: CampaignConfig
+    places: tuple[Place, ...]
+    better: Improvement | None
+    """By how much the search's best beats the conventional boundary in the runs again."""
+    why_not: str
+    """Why that cannot be said, where it cannot."""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for each boundary, in the order of the search."""
+        order = sorted(
+            (p for p in self.places if p.again is not None),
+            key=lambda p: (p.again.bound == "lower", p.again.value) if p.again else (True, 0.0),
+        )
+        ranks = {p.key: n for n, p in enumerate(order, start=1)}
+        found = []
+        for n, place in enumerate(self.places, start=1):
+            believed = place.contestant.believed
+            done = [e for e in place.evaluations if e.status.finished]
+            found.append(
+                {
+                    "boundary": place.label,
+                    "search": n if believed else "reference",
+                    "log10 in search": (
+                        format_with_error(believed.mean, believed.std_dev) if believed else None
+                    ),
+                    "again": ranks.get(place.key),
+                    "log10 again": (
+                        str(place.again.model_copy(update={"unit": ""})) if place.again else None
+                    ),
+                    "runs": len(done),
+                    "suspect": sum(e.status.value == "suspect" for e in done),
+                    "failed": len(place.evaluations) - len(done),
+                }
+            )
+        return found
+
+    def sentences(self) -> list[str]:
+        """What was found, in words."""
+        quantity = QUANTITIES[self.searched.search.objective]
+        settings = [
+            f"{get_potential(c.md.potential).name} at {c.md.temperature_K:g} K"
+            for c in (self.searched, self.again)
+        ]
+        found = [f"{quantity.label}, {quantity.unit}: searched with {settings[0]}, again with "]
+        found[0] += f"{settings[1]}, fresh seeds."
+        found += [self._order(), self._pairs()]
+        best = self.places[0]
+        if self.better is not None:
+            low, high = self.better.interval(0.95)
+            least = "at least " if self.better.log10_factor.bound else ""
+            found.append(
+                f"Again, the conventional boundary {self.places[-1].label} has {least}"
+                f"{self.better.factor:.3g} times that of the search's best, {best.label} "
+                f"(95 % interval {low:.3g} to {high:.3g})."
+            )
+        elif self.why_not:
+            found.append(f"No comparison with the conventional boundary: {self.why_not}.")
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, as plain JSON."""
+        return {"boundaries": self.rows(), "findings": self.sentences()}
+
+    @property
+    def _both(self) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+        """Value and error in the search and again, of those that have both and no bound."""
+        return [
+            ((b.mean, b.std_dev), (place.again.value, place.again.std_err))
+            for place in self.places
+            if (b := place.contestant.believed) and place.again and place.again.bound is None
+        ]
+
+    def _order(self) -> str:
+        both = np.array(self._both)
+        if len(both) < _LEAST:
+            return f"Of an order nothing can be said: {len(both)} boundaries have both values."
+        rho = float(spearmanr(both[:, 0, 0], both[:, 1, 0]).statistic)
+        rng = np.random.default_rng(_SEED)
+        drawn = rng.normal(both[None, :, :, 0], both[None, :, :, 1], (_DRAWS, *both.shape[:2]))
+        low, high = np.quantile(
+            [spearmanr(d[:, 0], d[:, 1]).statistic for d in drawn], [0.025, 0.975]
+        )
+        return (
+            f"Spearman's rho of the two orders of {len(both)} boundaries is {rho:.2f}; drawn anew "
+            f"within the errors, 95 % lie between {low:.2f} and {high:.2f}."
+        )
+
+    def _pairs(self) -> str:
+        """Pairs that both tell apart: how many of them in the same order."""
+        told = [
+            (one[0][0] - two[0][0]) * (one[1][0] - two[1][0]) > 0
+            for one, two in combinations(self._both, 2)
+            if all(_differ(a, b) for a, b in zip(one, two, strict=True))
+        ]
+        if not told:
+            return (
+                f"No pair of them differs by {SIGNIFICANT_SIGMA:g} joint standard errors in both."
+            )
+        return (
+            f"Of {len(told)} pairs that differ by {SIGNIFICANT_SIGMA:g} joint standard errors in "
+            f"both, {sum(told)} have the same order."
+        )
+
+
+def _differ(one: tuple[float, float], two: tuple[float, float]) -> bool:
+    return abs(one[0] - two[0]) > SIGNIFICANT_SIGMA * math.hypot(one[1], two[1])
+
+
+def compare_orders(searched: CampaignConfig, ranking: Reranking) -> Comparison:
+    """Read what was run again, and hold it against the search.
+
+    Args:
+        searched: the campaign.
+        ranking: what was run again.
+
+    Raises:
+        RunFolderError: a record is damaged.
+    """
+    objective = searched.search.objective
+    places = []
+    for contestant in ranking.contestants:
+        done = tuple(ranking.evaluations(contestant))
+        shown = [e for e in done if e.status.finished and e.objective]
+        least = [e for e in shown if e.objective and e.objective.bound != "upper"]
+        mean = mean_of(least or shown, objective, log=True) if shown else None
+        places.append(Place(contestant, done, mean))
+    better, why_not = None, ""
+    if places[-1].contestant.believed is None:
+        try:
+            better = improvement(_objectives(places[0]), _objectives(places[-1]))
+        except AnalysisError as error:
+            why_not = error.message
+    return Comparison(searched, ranking.config, tuple(places), better, why_not)
+
+
+def _objectives(place: Place) -> list[Estimate]:
+    return [e.objective for e in place.evaluations if e.status.finished and e.objective]

@@ -1,0 +1,75 @@
+"""What a re-ranking comes to, without running any."""
+
+import pytest
+
+from gbopt.campaign.rerank import Contestant, Reranking
+from gbopt.model.spec import GBSpec
+from gbopt.report.reranking import compare_orders
+from gbopt.search import Recommendation
+from tests.report.factory import PLANES, config, finished
+
+ERR = 0.02
+
+
+@pytest.fixture
+def ranked(tmp_path):
+    """A re-ranking of boundaries by their values in the search and again."""
+
+    def make(searched, again, reference=None):
+        contestants, runs = [], {}
+        for n, value in enumerate([*searched, *([None] if reference else [])]):
+            spec = GBSpec(plane=PLANES[n], width_layers=3, crystal_A=14.0, seed=0)
+            believed = value and Recommendation({}, value, ERR, (n,), from_model=True, allowed=True)
+            contestants.append(Contestant(spec, believed))
+            values = reference if value is None else again[n]
+            runs[spec.geometry_key] = [
+                finished(n, one, ERR, plane=n) if not isinstance(one, tuple)
+                else finished(n, one[0], ERR, plane=n, bound=one[1])
+                for one in values
+            ]  # fmt: skip
+        ranking = Reranking(tmp_path, config(), tuple(contestants), 2)
+        for contestant in contestants:
+            for replica, run in enumerate(runs[contestant.spec.geometry_key]):
+                folder = ranking.run_folder(contestant, replica)
+                folder.mkdir()
+                (folder / "evaluation.json").write_text(run.model_dump_json())
+        return compare_orders(config(), ranking)
+
+    return make
+
+
+def test_the_same_order_is_said_to_be_the_same(ranked):
+    found = ranked((0.5, 0.7, 0.9), [(0.8, 0.81), (1.0, 1.01), (1.2, 1.19)], (1.5, 1.52))
+    said = " ".join(found.sentences())
+    assert "rho of the two orders of 3 boundaries is 1.00" in said
+    assert "Of 3 pairs that differ by 2 joint standard errors in both, 3 have the same" in said
+    assert found.better.factor == pytest.approx(10 ** (1.51 - 0.805), rel=0.01)
+    assert "has 5.07 times that of the search's best" in said
+    assert [row["again"] for row in found.rows()] == [1, 2, 3, 4]
+
+
+def test_the_reverse_order_is_too(ranked):
+    found = ranked((0.5, 0.7, 0.9), [(1.2, 1.21), (1.0, 1.01), (0.8, 0.81)])
+    said = " ".join(found.sentences())
+    assert "is -1.00" in said
+    assert "Of 3 pairs" in said
+    assert "0 have the same order" in said
+    assert "conventional" not in said
+    assert [row["again"] for row in found.rows()] == [3, 2, 1]
+
+
+def test_what_errors_hide_is_no_order(ranked):
+    found = ranked((0.50, 0.51, 0.52), [(0.81, 0.78), (0.80, 0.80), (0.80, 0.82)])
+    said = " ".join(found.sentences())
+    assert "No pair of them differs by 2 joint standard errors in both" in said
+    assert "95 % lie between -1.00 and 1.00." in said
+
+
+def test_lower_bounds_come_last_and_are_in_no_order(ranked):
+    found = ranked((0.5, 0.7), [((0.6, "lower"), 0.6), (1.0, 1.01)], (1.2, 1.21))
+    rows = found.rows()
+    assert rows[0]["again"] == 3
+    assert rows[0]["log10 again"].startswith(">= ")
+    assert "1 boundaries have both values" in found.sentences()[1]
+    assert found.better is None
+    assert "No comparison with the conventional boundary" in found.sentences()[-1]
