@@ -52,7 +52,7 @@ frame_ps = 0.01
 [bulk]
 cells = 1
 npt_ps = 0.1
-production_ps = 1
+production_ps = 3
 [analysis]
 lag_ps = 0.05
 segments = 4
