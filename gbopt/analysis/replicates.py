@@ -50,11 +50,15 @@ class Improvement:
 
     Args:
         log10_factor: mean of the reference less that of the best, decades.
-        p: one-sided p-value of the best being no better.
     """
 
     log10_factor: Estimate
-    p: float
+
+    @property
+    def p(self) -> float:
+        """One-sided p-value of the best being no better."""
+        t = self.log10_factor.value / self.log10_factor.std_err
+        return float(student_t.sf(t, self.log10_factor.n_eff - 1))
 
     @property
     def factor(self) -> float:
@@ -183,8 +187,7 @@ def _difference(
         method=METHOD,
         bound="lower" if any(e.bound for e in (*best, *reference)) else None,
     )
-    t = log10_factor.value / log10_factor.std_err
-    return Improvement(log10_factor, p=float(student_t.sf(t, dof)))
+    return Improvement(log10_factor)
 
 
 def _require_comparable(best: Sequence[Estimate], reference: Sequence[Estimate]) -> None:

@@ -6,13 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gbopt.analysis.boundary import log_objective
-from gbopt.analysis.replicates import (
-    Improvement,
-    SeedScatter,
-    improvement,
-    seed_scatter,
-)
+from gbopt.analysis.replicates import Improvement, SeedScatter, seed_scatter
 from gbopt.campaign.confirm import Rung, temperatures
 from gbopt.campaign.reference import ROLES, Role, film_of, melt_of
 from gbopt.config import CampaignConfig
@@ -31,7 +25,7 @@ from gbopt.report.ladders import (
     ladder_row,
     measured_rows,
 )
-from gbopt.report.replicas import mean_of, own_log
+from gbopt.report.replicas import compared, mean_of, own_log
 
 Results = Sequence[tuple[Rung, Evaluation]]
 
@@ -202,7 +196,7 @@ class Confirmation:
         """How many of the runs at the temperature of the search gave more than a bound."""
         T = self.config.md.temperature_K
         groups = [_group(self.results, role, T) for role in ROLES]
-        resolved = sum(len(_resolved(_objectives(group))) for group in groups)
+        resolved = sum(len(_resolved(group)) for group in groups)
         return f"{resolved} of {sum(len(group) for group in groups)}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -231,12 +225,13 @@ def summarise(
             those of the initial design, which is spread evenly over the space.
     """
     T = config.md.temperature_K
+    name = config.search.objective
     # Bounds included: those that would flatter the best are refused, not left out.
-    best, reference = (_objectives(_group(results, role, T)) for role in ROLES)
+    best, reference = (_finished(_group(results, role, T)) for role in ROLES)
     better, scatter, why_not = None, None, ""
     try:
-        scatter = _seed_scatter(config, results)
-        better = improvement(best, reference, scatter)
+        scatter = seed_scatter([[own_log(e, name) for e in side] for side in (best, reference)])
+        better = compared(best, reference, name, scatter)
     except AnalysisError as error:
         why_not = error.message
     ladders = (
@@ -244,15 +239,8 @@ def summarise(
         _ladder(results, ROLES, *CRYSTAL)._replace(of="bulk"),
     )
     per_area = _per_area(config, results) if better and film_of(config) else None
-    than_random = _improvement(best, _unchosen(at_random), scatter)
+    than_random = _improvement(best, _unchosen(at_random, name), name, scatter)
     return Confirmation(config, results, better, why_not, scatter, ladders, per_area, than_random)
-
-
-def _seed_scatter(config: CampaignConfig, results: Results) -> SeedScatter:
-    """What other seeds of one geometry differ by; the bulk's error is the same in all of them."""
-    T, name = config.md.temperature_K, config.search.objective
-    done = [[e for e in _group(results, role, T) if e.status.finished] for role in ROLES]
-    return seed_scatter([[own_log(e, name) for e in group if e.objective] for group in done])
 
 
 def _times(better: Improvement) -> str:
@@ -265,23 +253,27 @@ def _times(better: Improvement) -> str:
     )
 
 
-def _unchosen(design: Sequence[Evaluation]) -> list[Estimate]:
-    """Objectives of the initial design; production that ended early as inferior shows the least."""
-    return [
-        e.objective.model_copy(update={"bound": "lower"})
-        if e.status is Status.PRUNED
-        else e.objective
-        for e in design
-        if e.objective is not None
-    ]
+def _unchosen(design: Sequence[Evaluation], name: str) -> list[Evaluation]:
+    """Those of the initial design that have a value; ended early as inferior, it is a least one."""
+
+    def told(e: Evaluation) -> Evaluation:
+        if e.status is not Status.PRUNED:
+            return e
+        least = e.observables[name].model_copy(update={"bound": "lower"})
+        return e.model_copy(update={"observables": e.observables | {name: least}})
+
+    return [told(e) for e in _finished(design)]
 
 
 def _improvement(
-    best: Sequence[Estimate], others: Sequence[Estimate], scatter: SeedScatter | None
+    best: Sequence[Evaluation],
+    others: Sequence[Evaluation],
+    name: str,
+    scatter: SeedScatter | None,
 ) -> Improvement | None:
     """The improvement; None where bounds or too few values leave it open."""
     try:
-        return improvement(best, others, scatter)
+        return compared(best, others, name, scatter)
     except AnalysisError:
         return None
 
@@ -289,11 +281,8 @@ def _improvement(
 def _per_area(config: CampaignConfig, results: Results) -> Improvement | None:
     """The improvement in area-specific resistance; None where it is not known."""
     T = config.md.temperature_K
-    best, reference = (
-        [log_objective(e.observables[_ASR]) for e in _group(results, role, T) if e.status.finished]
-        for role in ROLES
-    )
-    return _improvement(best, reference, None)
+    best, reference = (_finished(_group(results, role, T)) for role in ROLES)
+    return _improvement(best, reference, _ASR, None)
 
 
 def _group(results: Results, role: Role, temperature_K: float) -> list[Evaluation]:
@@ -304,22 +293,20 @@ def _group(results: Results, role: Role, temperature_K: float) -> list[Evaluatio
     ]
 
 
-def _objectives(group: Sequence[Evaluation]) -> list[Estimate]:
-    """Objectives of the finished runs, log10."""
-    found = (e.objective for e in group if e.status.finished)
-    return [objective for objective in found if objective is not None]
+def _finished(group: Sequence[Evaluation]) -> list[Evaluation]:
+    """Those that have figures."""
+    return [e for e in group if e.status.finished and e.objective]
 
 
-def _resolved(estimates: Sequence[Estimate]) -> list[Estimate]:
-    """Those that are no bounds, which cannot be averaged."""
-    return [estimate for estimate in estimates if estimate.bound is None]
+def _resolved(group: Sequence[Evaluation]) -> list[Evaluation]:
+    """Those whose objective is more than a bound."""
+    return [e for e in _finished(group) if e.objective and e.objective.bound is None]
 
 
 def _row(
     role: Role, temperature_K: float, group: Sequence[Evaluation], objective: str
 ) -> dict[str, Any]:
-    done = [e for e in group if e.status.finished]
-    known = [e for e in done if e.objective and e.objective.bound is None]
+    done, known = _finished(group), _resolved(group)
     # A lower bound in the mean makes that one; what is lost in noise has no place in it.
     least = [e for e in done if e.objective and e.objective.bound != "upper"]
     mean = mean_of(least, objective, log=True) if least else None

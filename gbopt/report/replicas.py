@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Sequence
 
 from gbopt.analysis.boundary import log_objective
+from gbopt.analysis.replicates import Improvement, SeedScatter, improvement
 from gbopt.analysis.statistics import Bound, combine, propagate
 from gbopt.model.evaluation import Evaluation
 from gbopt.model.observables import Estimate
@@ -18,7 +19,7 @@ from gbopt.units import ANGSTROM_CM
 
 
 def part_of_bulk(evaluation: Evaluation, name: str) -> float:
-    """Part of the error of a figure that the bulk resistivity brings, in the unit of the figure.
+    """What a figure is off by where the bulk resistivity is high by its error, in its own unit.
 
     By ASR = R A - length rho and rho_gb = ASR/w + rho of half a cell, and rho_gb over rho; 0 for
     any other figure.
@@ -30,10 +31,10 @@ def part_of_bulk(evaluation: Evaluation, name: str) -> float:
     length_A = made.length_A / 2
     slab = (asr.value if asr else 0.0) + length_A * ANGSTROM_CM * rho.value
     slopes = {
-        "area_specific_resistance": length_A * ANGSTROM_CM,
-        "gb_resistivity": abs(1 - length_A / made.nominal_width_A),
+        "area_specific_resistance": -length_A * ANGSTROM_CM,
+        "gb_resistivity": 1 - length_A / made.nominal_width_A,
         "bulk_resistivity": 1.0,
-        "blocking_factor": slab / (made.nominal_width_A * ANGSTROM_CM * rho.value**2),
+        "blocking_factor": -slab / (made.nominal_width_A * ANGSTROM_CM * rho.value**2),
     }
     return slopes.get(name, 0.0) * rho.std_err
 
@@ -56,10 +57,43 @@ def mean_of(evaluations: Sequence[Evaluation], name: str, *, log: bool = False) 
     mean = combine([without(e, s) for e, s in zip(estimates, shared, strict=True)], method=method)
     bounds = {estimate.bound for estimate in estimates}
     bound: Bound = "lower" if "lower" in bounds else "upper" if "upper" in bounds else None
-    parts = [(1.0, mean)]
-    if rho := evaluations[0].observables.get("bulk_resistivity"):
-        parts.append((1.0, rho.model_copy(update={"std_err": statistics.fmean(shared)})))
-    return propagate(mean.value, parts, unit=mean.unit, method=method, bound=bound)
+    return _with_bulk(mean, statistics.fmean(shared), evaluations[0], bound)
+
+
+def compared(
+    best: Sequence[Evaluation],
+    others: Sequence[Evaluation],
+    name: str,
+    scatter: SeedScatter | None = None,
+) -> Improvement:
+    """By how much the best beats others of the same bulk reference.
+
+    An error of the bulk moves both sides: only what it moves them apart by is in the interval.
+
+    Args:
+        best: finished evaluations of the best.
+        others: finished evaluations of what it is held against.
+        name: of the figure.
+        scatter: see ``improvement``.
+
+    Raises:
+        AnalysisError: see ``improvement``.
+    """
+    own, theirs = ([own_log(e, name) for e in side] for side in (best, others))
+    found = improvement(own, theirs, scatter)
+    one, two = (
+        statistics.fmean(_figure(e, name, log=True)[1] for e in side) for side in (best, others)
+    )
+    log10 = found.log10_factor
+    return Improvement(_with_bulk(log10, two - one, best[0], log10.bound))
+
+
+def _with_bulk(estimate: Estimate, shared: float, of: Evaluation, bound: Bound) -> Estimate:
+    """With an error that the bulk reference of an evaluation brings."""
+    parts = [(1.0, estimate)]
+    if rho := of.observables.get("bulk_resistivity"):
+        parts.append((1.0, rho.model_copy(update={"std_err": abs(shared)})))
+    return propagate(estimate.value, parts, unit=estimate.unit, method=estimate.method, bound=bound)
 
 
 def own_log(evaluation: Evaluation, name: str) -> Estimate:
@@ -74,7 +108,7 @@ def without(estimate: Estimate, shared: float) -> Estimate:
 
 
 def _figure(evaluation: Evaluation, name: str, *, log: bool) -> tuple[Estimate, float]:
-    """A figure, or its log10, and the bulk's part of its error."""
+    """A figure, or its log10, and what an error of the bulk adds to it."""
     figure, part = evaluation.observables[name], part_of_bulk(evaluation, name)
     if not log:
         return figure, part

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import spearmanr
 
-from gbopt.analysis.replicates import Improvement, improvement
+from gbopt.analysis.replicates import Improvement
 from gbopt.campaign.rerank import Contestant, Reranking
 from gbopt.config import CampaignConfig
 from gbopt.errors import AnalysisError
@@ -18,7 +18,7 @@ from gbopt.model.evaluation import Evaluation
 from gbopt.model.observables import QUANTITIES, Estimate, format_with_error
 from gbopt.potentials.library import get_potential
 from gbopt.report.boundaries import SIGNIFICANT_SIGMA
-from gbopt.report.replicas import mean_of
+from gbopt.report.replicas import compared, mean_of
 
 _DRAWS, _SEED = 4000, 0
 _LEAST = 3  # boundaries that an order can be spoken of
@@ -36,6 +36,11 @@ class Place(NamedTuple):
     def label(self) -> str:
         """Its short name."""
         return self.contestant.spec.label
+
+    @property
+    def finished(self) -> list[Evaluation]:
+        """Its runs that have figures."""
+        return [e for e in self.evaluations if e.status.finished and e.objective]
 
     @property
     def key(self) -> str:
@@ -177,11 +182,7 @@ def compare_orders(searched: CampaignConfig, ranking: Reranking) -> Comparison:
     better, why_not = None, ""
     if places[-1].contestant.believed is None:
         try:
-            better = improvement(_objectives(places[0]), _objectives(places[-1]))
+            better = compared(places[0].finished, places[-1].finished, objective)
         except AnalysisError as error:
             why_not = error.message
     return Comparison(searched, ranking.config, tuple(places), better, why_not)
-
-
-def _objectives(place: Place) -> list[Estimate]:
-    return [e.objective for e in place.evaluations if e.status.finished and e.objective]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gbopt.analysis.statistics import combine, interval
-from gbopt.report.replicas import mean_of, own_log
+from gbopt.report.replicas import compared, mean_of, own_log
 from tests.report.factory import estimate, finished
 
 ASR, RHO, FACTOR = "area_specific_resistance", "gb_resistivity", "blocking_factor"
@@ -18,12 +18,12 @@ TRUTHS = [
 ]
 
 
-def replicas(rng, n=4):
+def replicas(rng, n=4, rho=None, slab=SLAB):
     """A boundary that resists as much as its grains, run n times beside one bulk reference."""
-    rho = BULK + BULK_ERROR * rng.normal()
+    rho = rho or BULK + BULK_ERROR * rng.normal()
     found = []
     for trial in range(n):
-        asr = SLAB + SLAB_ERROR * rng.normal() - LENGTH_CM * rho
+        asr = slab + SLAB_ERROR * rng.normal() - LENGTH_CM * rho
         figures = {
             ASR: estimate(asr, np.hypot(SLAB_ERROR, LENGTH_CM * BULK_ERROR), "ohm cm2"),
             RHO: estimate(
@@ -92,3 +92,21 @@ def test_what_replicas_differ_by_is_in_the_error_and_a_lower_bound_makes_the_mea
     assert (apart.std_err, apart.bound) == (pytest.approx(1.0), "lower")
     alone = estimate(1.0, 0.3, bound="lower")
     assert mean_of(told(alone), ler) == alone
+
+
+@pytest.mark.parametrize("name", [ASR, RHO])
+def test_a_factor_holds_of_the_bulk_error_what_does_not_cancel(name):
+    """Two boundaries beside one bulk reference, one with 1.25 times the slab resistance."""
+    rng = np.random.default_rng(6)
+    asr = {slab: slab - LENGTH_CM * BULK for slab in (SLAB, 1.25 * SLAB)}
+    of = (lambda a: a) if name == ASR else (lambda a: a / WIDTH_CM + BULK)
+    truth = np.log10(of(asr[1.25 * SLAB]) / of(asr[SLAB]))
+    found = []
+    for _ in range(300):
+        rho = BULK + BULK_ERROR * rng.normal()
+        best, other = (replicas(rng, rho=rho, slab=slab) for slab in asr)
+        found.append(compared(best, other, name).log10_factor)
+    covered = [low < truth < high for low, high in (interval(f, 0.95) for f in found)]
+    assert 0.92 < np.mean(covered) < 0.99
+    quoted = np.sqrt(np.mean([f.std_err**2 for f in found]))
+    assert quoted == pytest.approx(np.std([f.value for f in found]), rel=0.15)
