@@ -114,17 +114,20 @@ def log_objective(estimate: Estimate) -> Estimate:
 
     A value below its own standard error is not resolved: log10 of the upper end of its one-sided
     95 % interval then stands as an upper bound, with an error of ``UNRESOLVED_DEX``. A lower bound
-    stays one; for one that is not even positive stands the upper end of its interval too, still as
-    a lower bound: it must not pass for a small value.
+    stays one. One that is not even positive bounds nothing: a thousandth of its error stands for
+    it, which is as good as none, since it must pass neither for a small value nor for a floor.
     """
     is_least = estimate.bound == "lower"
     if estimate.value > 0 and (estimate.value >= estimate.std_err or is_least):
         value, bound = estimate.value, estimate.bound
         error = estimate.std_err / (estimate.value * math.log(10))
+    elif is_least:
+        value, bound = max(estimate.std_err / 1000, math.ulp(0.0)), "lower"
+        error = UNRESOLVED_DEX
     else:
         quantile = float(student_t.ppf(0.95, max(estimate.n_eff - 1, 1.0)))
         highest = max(estimate.value, 0.0) + quantile * estimate.std_err
-        value, bound = max(highest, math.ulp(0.0)), "lower" if is_least else "upper"
+        value, bound = max(highest, math.ulp(0.0)), "upper"
         error = UNRESOLVED_DEX
     return Estimate(
         value=math.log10(value),

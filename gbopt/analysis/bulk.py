@@ -58,16 +58,20 @@ def bulk_transport(profiles: Sequence[TransportProfile]) -> BulkTransport:
             f"only about {hops:.0f} hops in all, {LEAST_HOPS:g} are needed",
             hint="raise bulk.production_ps or bulk.cells, or the temperature",
         )
-    diffusivities = [profile.cell_diffusivity(0, 1, 2) for profile in profiles]
-    resistivities = [_resistivity(p, d) for p, d in zip(profiles, diffusivities, strict=True)]
+    D = combine(
+        [profile.cell_diffusivity(0, 1, 2) for profile in profiles],
+        method="[M(2t)-M(t)]/2t, mean of three axes; segments and replicas",
+    )
+    if D.value <= 0:
+        raise AnalysisError(
+            f"no diffusion is resolved in the bulk crystal at {first.temperature_K:g} K: D = {D}",
+            hint="raise bulk.production_ps or bulk.cells, or the temperature",
+        )
+    density = _density(profiles)
     return BulkTransport(
-        resistivity_ohm_cm=combine(
-            resistivities, method="Nernst-Einstein of bulk tracer D; segments and replicas"
-        ),
-        D_cm2_s=combine(
-            diffusivities, method="[M(2t)-M(t)]/2t, mean of three axes; segments and replicas"
-        ),
-        li_density_per_A3=_density(profiles),
+        resistivity_ohm_cm=_resistivity(first.temperature_K, density, D),
+        D_cm2_s=D,
+        li_density_per_A3=density,
         temperature_K=first.temperature_K,
         lag_ps=first.lag_ps,
         replicas=len(profiles),
@@ -85,15 +89,15 @@ def require_comparable(profile: TransportProfile, temperature_K: float, lag_ps: 
         )
 
 
-def _resistivity(profile: TransportProfile, diffusivity: Estimate) -> Estimate:
-    """kT/(q^2 c D), ohm cm, of one replica."""
-    conductance = profile.li_density_per_A3 * diffusivity.value / A2_PS_TO_CM2_S
-    value = ohm_cm_from_metal(BOLTZMANN_EV_K * profile.temperature_K / conductance)
+def _resistivity(temperature_K: float, density_per_A3: Estimate, D_cm2_s: Estimate) -> Estimate:
+    """kT/(q^2 c D), ohm cm, of the mean D: one over a D that a replica missed would be anything."""
+    conductance = density_per_A3.value * D_cm2_s.value / A2_PS_TO_CM2_S
+    value = ohm_cm_from_metal(BOLTZMANN_EV_K * temperature_K / conductance)
     return propagate(
         value,
-        [(-value / diffusivity.value, diffusivity)],
+        [(-value / D_cm2_s.value, D_cm2_s), (-value / density_per_A3.value, density_per_A3)],
         unit="ohm cm",
-        method="Nernst-Einstein of tracer D",
+        method="Nernst-Einstein of bulk tracer D; segments and replicas",
     )
 
 

@@ -2,12 +2,14 @@
 
 A search knows one potential, at one temperature. Whether its order is a property of the boundaries
 or of that potential is told by evaluating its finalists, and the conventional boundary beside them,
-with another one: fresh seeds, runs of full length, a bulk reference of its own.
+with another one: fresh seeds, runs of full length, a bulk reference of its own. Every file is
+given the same structures, so that two of them differ by their settings alone.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,23 +19,27 @@ from gbopt.campaign.confirm import at_temperature
 from gbopt.campaign.reference import specifications
 from gbopt.campaign.relay import relayed
 from gbopt.campaign.run import gpus_shared
-from gbopt.config import CampaignConfig, to_toml
+from gbopt.config import CampaignConfig, copy_potential, is_potential_file, to_toml
 from gbopt.errors import ConfigError, RunFolderError
 from gbopt.evaluate.bulk import bulk_reference
 from gbopt.evaluate.candidate import Job
 from gbopt.evaluate.engines import choose_engine, pin, pinned_engine, read_pin
+from gbopt.evaluate.fields import require_driven
+from gbopt.md.placement import require_room
 from gbopt.md.select import Choice
 from gbopt.model.evaluation import Evaluation
 from gbopt.model.spec import GBSpec
 from gbopt.potentials.library import get_potential
-from gbopt.provenance import derive_seed
+from gbopt.provenance import content_key, derive_seed
 from gbopt.search import Recommendation, leaders
 from gbopt.store.files import write_atomic
-from gbopt.store.rundir import EVALUATION, read_evaluation
+from gbopt.store.rundir import EVALUATION, POTENTIAL, read_evaluation
 
 FOLDER = "rerank"
 FOUND = "rerank.json"
 """What was found, in the folder of the re-ranking."""
+SETTINGS = "resolved.toml"
+"""Its settings, there."""
 _BRANCH = 3  # spawn key of its seeds, apart from those of trials, bulk and confirmation
 
 
@@ -91,7 +97,9 @@ def plan(campaign: Campaign, config: CampaignConfig, *, top: int, replicas: int)
             f"search.objective is {other} in the other file and {own} in the campaign",
             hint="only values of one quantity can be ranked against each other",
         )
-    best = leaders(campaign.space.search_space, campaign.history(), campaign.search)[:top]
+    known = leaders(campaign.space.search_space, campaign.history(), campaign.search)
+    # Those outside search.limits are no finalists, unless there are no others.
+    best = ([b for b in known if b.allowed] or known)[:top]
     if not best:
         raise RunFolderError(
             f"{campaign.folder.path} has no finished evaluation that shows how low a boundary is",
@@ -105,8 +113,15 @@ def plan(campaign: Campaign, config: CampaignConfig, *, top: int, replicas: int)
         dopants = tuple(d.element for d in contestant.spec.composition.dopants)
         get_potential(config.md.potential).require(dopants)
     config = at_temperature(config.in_search(), config.md.temperature_K)
-    folder = campaign.folder.path / FOLDER / f"{config.name}-{config.key}"
+    require_driven(config)
+    folder = campaign.folder.path / FOLDER / f"{config.name}-{_key(config)}"
     return Reranking(folder, config, tuple(found), replicas)
+
+
+def _key(config: CampaignConfig) -> str:
+    """Content key of the settings that count here: not those of the space and the search."""
+    sections = ("md.", "bulk.", "analysis.", "field.", "seed")
+    return content_key({k: v for k, v in config.settings.items() if k.startswith(sections)})
 
 
 def rerank(campaign: Campaign, ranking: Reranking) -> None:
@@ -118,17 +133,17 @@ def rerank(campaign: Campaign, ranking: Reranking) -> None:
         RunFolderError: another process runs this campaign.
         GboptError: the bulk reference failed, or this machine does not work.
     """
-    config, path = ranking.config, campaign.folder.path
+    path, workers = campaign.folder.path, campaign.config.run.workers
 
     def say(text: str) -> None:
         campaign.folder.note(EVENT, message=text)
 
     with campaign.folder.exclusive(), relayed(path, anew=True):
-        engine = _engine(ranking)
+        config = _begun(ranking)
+        engine = _engine(ranking.folder, config, say)
+        require_room(config.run.model_copy(update={"workers": workers}), engine.settings)
         with gpus_shared(campaign, engine):
-            bulk = bulk_reference(
-                config, engine.settings, workers=config.run.workers, on_progress=say
-            )
+            bulk = bulk_reference(config, engine.settings, workers=workers, on_progress=say)
             runs = [
                 Run(
                     ranking.run_folder(contestant, replica),
@@ -139,7 +154,7 @@ def rerank(campaign: Campaign, ranking: Reranking) -> None:
                         requested={},
                         params=contestant.believed.params if contestant.believed else {},
                         spec=contestant.spec.model_copy(
-                            update={"seed": derive_seed(campaign.config.seed, _BRANCH, replica)}
+                            update={"seed": _seed(campaign.config.seed, contestant, replica)}
                         ),
                     ),
                     config,
@@ -153,13 +168,27 @@ def rerank(campaign: Campaign, ranking: Reranking) -> None:
             run_beside(campaign, engine.settings, runs)
 
 
-def _engine(ranking: Reranking) -> Choice:
+def _seed(root: int, contestant: Contestant, replica: int) -> int:
+    """Seed of a run: of one boundary the same whatever its rank, of two never the same."""
+    return derive_seed(root, _BRANCH, int(contestant.spec.geometry_key, 16), replica)
+
+
+def _begun(ranking: Reranking) -> CampaignConfig:
+    """The settings, with the copy of a potential's file that lies in the folder."""
+    config, folder = ranking.config, ranking.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    if is_potential_file(config.md.potential):
+        copy = copy_potential(Path(config.md.potential), folder / POTENTIAL)
+        config = config.with_potential(str(copy.absolute()))
+    write_atomic(folder / SETTINGS, to_toml(config))
+    return config
+
+
+def _engine(folder: Path, config: CampaignConfig, say: Callable[[str], None]) -> Choice:
     """The engine that the runs were begun with, which is not that of the campaign."""
-    file = ranking.folder / ENGINE
+    file = folder / ENGINE
     if file.exists():
-        return pinned_engine(ranking.config, read_pin(file), lambda _: None)
-    chosen = choose_engine(ranking.config)
-    ranking.folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(ranking.folder / "resolved.toml", to_toml(ranking.config))
+        return pinned_engine(config, read_pin(file), say)
+    chosen = choose_engine(config, say)
     write_atomic(file, json.dumps(pin(chosen.settings), indent=1))
     return chosen

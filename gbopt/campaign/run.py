@@ -27,7 +27,7 @@ from gbopt.md.placement import require_room, shared_gpus
 from gbopt.md.select import Choice
 from gbopt.search.stopping import Stop
 from gbopt.store.leases import Lease
-from gbopt.store.rundir import EVALUATION, REFERENCE_LEASE
+from gbopt.store.rundir import REFERENCE_LEASE
 
 _LEFTOVER_WAIT_S = 30.0
 _LOOK_S = 2.0
@@ -154,7 +154,10 @@ def _work(campaign: Campaign, deadline: Deadline, earlier: int, *, joined: bool)
             for slot in range(workers)
         ],
         workers,
-        finished=lambda: len([*path.glob(f"trials/*/{EVALUATION}")]),
+        # Those of other machines say nothing of what becomes of the workers of this one.
+        finished=lambda: sum(
+            e.provenance.host == socket.gethostname() for e in campaign.folder.evaluations()
+        ),
         on_death=lambda: campaign.folder.note("worker_died"),
     )
 

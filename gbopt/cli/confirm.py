@@ -71,7 +71,7 @@ def confirm(
         typer.echo()
         print_rows(found.ladder_rows(), fmt)
         typer.echo("\n".join(["", *found.remarks(), "", *found.sentences()]))
-    if any(not evaluation.status.finished for _, evaluation in results):
+    if found.missing_K or any(not evaluation.status.finished for _, evaluation in results):
         raise typer.Exit(FINISHED_WITH_FAILURES)
 
 

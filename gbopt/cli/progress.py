@@ -124,6 +124,7 @@ _LINES: dict[str, Callable[[dict[str, Any]], str]] = {
     "joined": lambda e: f"{e['workers']} worker(s) of {e['host']} joined",
     "finished": lambda e: f"trial {e['trial']}: {e['status']}, {e['objective'] or e['cause']}",
     "beside": lambda e: str(e["message"]),
+    "confirming": lambda e: str(e["message"]),  # as it was called before
     "worker_died": lambda _: "a worker process was killed: its trials are run again",
     "rebuilt": lambda e: f"the study was rebuilt from {e['trials']} trials",
 }

@@ -51,7 +51,7 @@ def rerank(
     campaign.config = with_workers(campaign.config, workers)
     ranking = reranking.plan(
         campaign,
-        with_workers(config, campaign.config.run.workers),
+        config,
         top=top,
         replicas=replicas,
     )

@@ -34,7 +34,7 @@ from gbopt.model.observables import Estimate
 from gbopt.potentials.library import get_potential
 from gbopt.provenance import content_key, derive_seed
 
-BULK_FORMAT = 5
+BULK_FORMAT = 6
 _BULK_BRANCH = 7_001  # spawn key of the bulk's seeds, apart from those of the trials
 
 

@@ -111,7 +111,8 @@ def _found(view: CampaignView) -> Iterator[Path]:
         if (view.path / name).is_file():
             yield view.path / name
     yield from sorted(p for p in view.path.glob("potential/**/*") if p.is_file())
-    yield from sorted(p for p in view.path.glob("rerank/*/*.*") if p.is_file())
+    for name in ("rerank.json", "resolved.toml", "engine.json", "potential/*"):
+        yield from sorted(view.path.glob(f"rerank/*/{name}"))
     for part in ("trials", "confirm", "rerank"):
         for file in sorted(view.path.glob(f"{part}/**/evaluation.json")):
             yield from sorted(p for p in file.parent.iterdir() if p.name in _KEPT)

@@ -124,13 +124,17 @@ class Confirmation:
             for remark, about in found.items()
         ]
 
+    @property
+    def missing_K(self) -> list[float]:
+        """Temperatures of the ladder that nothing was run at."""
+        run = {rung.temperature_K for rung, _ in self.results}
+        return [T for T in temperatures(self.config) if T not in run]
+
     def _flagged(self) -> list[str]:
         """Temperatures without runs, and what the checks of the others say."""
-        run = {rung.temperature_K for rung, _ in self.results}
         found = [
-            f"Nothing was run at {T:g} K: see `gbopt trace`."
-            for T in temperatures(self.config)
-            if T not in run
+            f"Nothing was run at {T:g} K: trace.jsonl in the run folder has the reason."
+            for T in self.missing_K
         ]
         failed: dict[str, set[str]] = {}
         for rung, e in self.results:

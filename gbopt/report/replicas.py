@@ -21,8 +21,9 @@ from gbopt.units import ANGSTROM_CM
 def part_of_bulk(evaluation: Evaluation, name: str) -> float:
     """What a figure is off by where the bulk resistivity is high by its error, in its own unit.
 
-    By ASR = R A - length rho and rho_gb = ASR/w + rho of half a cell, and rho_gb over rho; 0 for
-    any other figure.
+    By ASR = R A - length rho and rho_gb = ASR/w + rho of half a cell, and rho_gb over rho. Figures
+    that are not here hold none of it, but for that of the measured width and the boundary energy,
+    which has a bulk figure of its own: their means take it for their own error.
     """
     rho, made = evaluation.observables.get("bulk_resistivity"), evaluation.conditions
     if rho is None or made is None:
@@ -49,15 +50,29 @@ def mean_of(evaluations: Sequence[Evaluation], name: str, *, log: bool = False) 
         name: of the figure.
         log: of its log10.
     """
+    if len(evaluations) == 1:
+        return _figure(evaluations[0], name, log=log)[0]
+    mean, shared = apart(evaluations, name, log=log)
+    return _with_bulk(mean, shared, evaluations[0])
+
+
+def apart(
+    evaluations: Sequence[Evaluation], name: str, *, log: bool = False
+) -> tuple[Estimate, float]:
+    """The mean of ``mean_of`` with the error that is its own, and what an error of the bulk adds.
+
+    Args:
+        evaluations: see ``mean_of``.
+        name: see ``mean_of``.
+        log: see ``mean_of``.
+    """
     figures = [_figure(e, name, log=log) for e in evaluations]
-    estimates, shared = [f for f, _ in figures], [s for _, s in figures]
-    if len(estimates) == 1:
-        return estimates[0]
-    method = f"{evaluations[0].observables[name].method}; mean of {len(estimates)} replicas"
-    mean = combine([without(e, s) for e, s in zip(estimates, shared, strict=True)], method=method)
-    bounds = {estimate.bound for estimate in estimates}
+    method = f"{evaluations[0].observables[name].method}; mean of {len(figures)} replicas"
+    mean = combine([without(estimate, shared) for estimate, shared in figures], method=method)
+    bounds = {estimate.bound for estimate, _ in figures}
     bound: Bound = "lower" if "lower" in bounds else "upper" if "upper" in bounds else None
-    return _with_bulk(mean, statistics.fmean(shared), evaluations[0], bound)
+    own = mean.model_copy(update={"bound": bound})
+    return own, statistics.fmean(shared for _, shared in figures)
 
 
 def compared(
@@ -84,16 +99,17 @@ def compared(
     one, two = (
         statistics.fmean(_figure(e, name, log=True)[1] for e in side) for side in (best, others)
     )
-    log10 = found.log10_factor
-    return Improvement(_with_bulk(log10, two - one, best[0], log10.bound))
+    return Improvement(_with_bulk(found.log10_factor, two - one, best[0]))
 
 
-def _with_bulk(estimate: Estimate, shared: float, of: Evaluation, bound: Bound) -> Estimate:
+def _with_bulk(estimate: Estimate, shared: float, of: Evaluation) -> Estimate:
     """With an error that the bulk reference of an evaluation brings."""
     parts = [(1.0, estimate)]
     if rho := of.observables.get("bulk_resistivity"):
         parts.append((1.0, rho.model_copy(update={"std_err": abs(shared)})))
-    return propagate(estimate.value, parts, unit=estimate.unit, method=estimate.method, bound=bound)
+    return propagate(
+        estimate.value, parts, unit=estimate.unit, method=estimate.method, bound=estimate.bound
+    )
 
 
 def own_log(evaluation: Evaluation, name: str) -> Estimate:

@@ -18,7 +18,7 @@ from gbopt.model.evaluation import Evaluation
 from gbopt.model.observables import QUANTITIES, Estimate, format_with_error
 from gbopt.potentials.library import get_potential
 from gbopt.report.boundaries import SIGNIFICANT_SIGMA
-from gbopt.report.replicas import compared, mean_of
+from gbopt.report.replicas import apart, compared, mean_of
 
 _DRAWS, _SEED = 4000, 0
 _LEAST = 3  # boundaries that an order can be spoken of
@@ -31,6 +31,10 @@ class Place(NamedTuple):
     evaluations: tuple[Evaluation, ...]
     again: Estimate | None
     """Mean log10 of the objective; None where no run shows it."""
+    own: float = 0.0
+    """The part of its error that is its own."""
+    shared: float = 0.0
+    """What an error of the bulk reference, which all have in common, adds to it."""
 
     @property
     def label(self) -> str:
@@ -46,6 +50,16 @@ class Place(NamedTuple):
     def key(self) -> str:
         """Of its geometry."""
         return self.contestant.spec.geometry_key
+
+
+class _Pair(NamedTuple):
+    """log10 of one boundary in the search and again, with their errors."""
+
+    searched: float
+    error: float
+    again: float
+    own: float
+    shared: float
 
 
 @dataclass(frozen=True)
@@ -117,35 +131,37 @@ class Comparison:
         return {"boundaries": self.rows(), "findings": self.sentences()}
 
     @property
-    def _both(self) -> list[tuple[tuple[float, float], tuple[float, float]]]:
-        """Value and error in the search and again, of those that have both and no bound."""
+    def _both(self) -> list[_Pair]:
+        """Those with a value in the search and one again that is no bound."""
         return [
-            ((b.mean, b.std_dev), (place.again.value, place.again.std_err))
+            _Pair(b.mean, b.std_dev, place.again.value, place.own, place.shared)
             for place in self.places
             if (b := place.contestant.believed) and place.again and place.again.bound is None
         ]
 
     def _order(self) -> str:
-        both = np.array(self._both)
+        both = self._both
         if len(both) < _LEAST:
             return f"Of an order nothing can be said: {len(both)} boundaries have both values."
-        rho = float(spearmanr(both[:, 0, 0], both[:, 1, 0]).statistic)
+        searched, error, again, own, _ = np.array(both).T
+        rho = float(spearmanr(searched, again).statistic)
         rng = np.random.default_rng(_SEED)
-        drawn = rng.normal(both[None, :, :, 0], both[None, :, :, 1], (_DRAWS, *both.shape[:2]))
-        low, high = np.quantile(
-            [spearmanr(d[:, 0], d[:, 1]).statistic for d in drawn], [0.025, 0.975]
-        )
+        drawn = [
+            spearmanr(rng.normal(searched, error), rng.normal(again, own)).statistic
+            for _ in range(_DRAWS)
+        ]
+        low, high = np.quantile(drawn, [0.025, 0.975])
         return (
-            f"Spearman's rho of the two orders of {len(both)} boundaries is {rho:.2f}; drawn anew "
-            f"within the errors, 95 % lie between {low:.2f} and {high:.2f}."
+            f"Spearman's rho of the two orders of {len(both)} boundaries is {rho:.2f}; with values "
+            f"drawn anew within their errors 95 % lie between {low:.2f} and {high:.2f}."
         )
 
     def _pairs(self) -> str:
         """Pairs that both tell apart: how many of them in the same order."""
         told = [
-            (one[0][0] - two[0][0]) * (one[1][0] - two[1][0]) > 0
+            (one.searched - two.searched) * (one.again - two.again) > 0
             for one, two in combinations(self._both, 2)
-            if all(_differ(a, b) for a, b in zip(one, two, strict=True))
+            if _told_apart(one, two)
         ]
         if not told:
             return (
@@ -157,8 +173,14 @@ class Comparison:
         )
 
 
-def _differ(one: tuple[float, float], two: tuple[float, float]) -> bool:
-    return abs(one[0] - two[0]) > SIGNIFICANT_SIGMA * math.hypot(one[1], two[1])
+def _told_apart(one: _Pair, two: _Pair) -> bool:
+    """Whether two boundaries differ beyond their errors in both; the bulk is that of both."""
+    joint = math.hypot(one.error, two.error)
+    again = math.hypot(one.own, two.own, one.shared - two.shared)
+    return (
+        abs(one.searched - two.searched) > SIGNIFICANT_SIGMA * joint
+        and abs(one.again - two.again) > SIGNIFICANT_SIGMA * again
+    )
 
 
 def compare_orders(searched: CampaignConfig, ranking: Reranking) -> Comparison:
@@ -177,8 +199,12 @@ def compare_orders(searched: CampaignConfig, ranking: Reranking) -> Comparison:
         done = tuple(ranking.evaluations(contestant))
         shown = [e for e in done if e.status.finished and e.objective]
         least = [e for e in shown if e.objective and e.objective.bound != "upper"]
-        mean = mean_of(least or shown, objective, log=True) if shown else None
-        places.append(Place(contestant, done, mean))
+        place = Place(contestant, done, None)
+        if values := least or shown:
+            mean = mean_of(values, objective, log=True)
+            own, shared = apart(values, objective, log=True)
+            place = Place(contestant, done, mean, own.std_err, shared)
+        places.append(place)
     better, why_not = None, ""
     if places[-1].contestant.believed is None:
         try:

@@ -95,6 +95,10 @@ def propose(
     if acquisition == "hedge":
         acquisition = _hedged(belief, history, rng)
     ranked = rank(space, history, settings, belief, acquisition, rng, running)
+    if _unmet(belief, known_points(space, history, belief)):
+        found = _from_model(space, history, belief, None, ranked[0].params)
+        reason = f"within the limits with a probability of {found.chance:.2g}: nothing known is"
+        return replace(found, reason=reason)
     return _from_model(space, history, belief, acquisition, ranked[0].params)
 
 

@@ -86,9 +86,12 @@ def _stagnation(
     belief: Belief | None,
 ) -> str | None:
     waited = evaluations_since_improvement(space, history, settings, belief)
-    if waited >= settings.patience:
-        return f"no significant improvement in {waited} evaluations"
-    return None
+    if waited < settings.patience:
+        return None
+    found = f"no significant improvement in {waited} evaluations"
+    if any(b.allowed for b in leaders(space, history, settings, belief)):
+        return found
+    return f"{found}, and none is known to keep the limits" if settings.limits else found
 
 
 def _exhaustion(

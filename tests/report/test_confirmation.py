@@ -71,7 +71,10 @@ def test_what_failed_its_checks_or_was_not_run_is_said():
     runs = results((1.0, 1.02, 0.98), (1.3, 1.34, 1.32))
     role, bad = runs[0][0], finished(0, 1.0, 0.02, flags={"temperature": "fail"})
     found = summarise(config(confirm={"temperatures_K": [500, 1100]}), [(role, bad), *runs[1:]])
-    assert "Nothing was run at 500 K: see `gbopt trace`." in found.remarks()
+    assert found.missing_K == [500]
+    assert "Nothing was run at 500 K: trace.jsonl in the run folder has the reason." in (
+        found.remarks()
+    )
     assert "In 1 of 6 runs the check temperature failed." in found.remarks()
     assert not any("check" in remark for remark in summarise(config(), runs).remarks())
 

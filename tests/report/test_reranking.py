@@ -1,38 +1,52 @@
 """What a re-ranking comes to, without running any."""
 
+import math
+
 import pytest
 
 from gbopt.campaign.rerank import Contestant, Reranking
 from gbopt.model.spec import GBSpec
 from gbopt.report.reranking import compare_orders
 from gbopt.search import Recommendation
-from tests.report.factory import PLANES, config, finished
+from tests.report.factory import PLANES, config, estimate, finished
 
 ERR = 0.02
+
+
+def run(n, value, bulk_err):
+    """A run of boundary n; its error holds that of a bulk reference which all share."""
+    value, bound = value if isinstance(value, tuple) else (value, None)
+    found = finished(n, value, ERR, plane=n, bound=bound)
+    if not bulk_err:
+        return found
+    rho = 10**value
+    # rho_gb changes by (1 - length/width) of the bulk: 30 and 14 A in the factory.
+    error = math.hypot(rho * math.log(10) * ERR, (30 / 14 - 1) * bulk_err)
+    figures = {
+        "gb_resistivity": estimate(rho, error, "ohm cm"),
+        "bulk_resistivity": estimate(1.0, bulk_err, "ohm cm"),
+    }
+    return found.model_copy(update={"observables": found.observables | figures})
 
 
 @pytest.fixture
 def ranked(tmp_path):
     """A re-ranking of boundaries by their values in the search and again."""
 
-    def make(searched, again, reference=None):
+    def make(searched, again, reference=None, bulk_err=0.0):
         contestants, runs = [], {}
         for n, value in enumerate([*searched, *([None] if reference else [])]):
             spec = GBSpec(plane=PLANES[n], width_layers=3, crystal_A=14.0, seed=0)
             believed = value and Recommendation({}, value, ERR, (n,), from_model=True, allowed=True)
             contestants.append(Contestant(spec, believed))
             values = reference if value is None else again[n]
-            runs[spec.geometry_key] = [
-                finished(n, one, ERR, plane=n) if not isinstance(one, tuple)
-                else finished(n, one[0], ERR, plane=n, bound=one[1])
-                for one in values
-            ]  # fmt: skip
+            runs[spec.geometry_key] = [run(n, one, bulk_err) for one in values]
         ranking = Reranking(tmp_path, config(), tuple(contestants), 2)
         for contestant in contestants:
-            for replica, run in enumerate(runs[contestant.spec.geometry_key]):
+            for replica, made in enumerate(runs[contestant.spec.geometry_key]):
                 folder = ranking.run_folder(contestant, replica)
                 folder.mkdir()
-                (folder / "evaluation.json").write_text(run.model_dump_json())
+                (folder / "evaluation.json").write_text(made.model_dump_json())
         return compare_orders(config(), ranking)
 
     return make
@@ -63,6 +77,13 @@ def test_what_errors_hide_is_no_order(ranked):
     said = " ".join(found.sentences())
     assert "No pair of them differs by 2 joint standard errors in both" in said
     assert "95 % lie between -1.00 and 1.00." in said
+
+
+def test_an_error_of_the_bulk_that_all_share_hides_no_order(ranked):
+    values = [(0.8, 0.81), (1.0, 1.01), (1.2, 1.19)]
+    found = ranked((0.5, 0.7, 0.9), values, bulk_err=3.0)
+    assert "95 % lie between 1.00 and 1.00" in found.sentences()[1]
+    assert "Of 3 pairs" in found.sentences()[2]
 
 
 def test_lower_bounds_come_last_and_are_in_no_order(ranked):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -179,6 +180,12 @@ def test_where_nothing_keeps_the_limits_what_may_keep_them_is_looked_for():
     assert step.params["x"] < 0.3
     assert step.replicate == 0
     assert step.chance > 0.5
+    assert step.chosen_by is None
+    assert step.reason.startswith("within the limits with a probability of")
+    impatient = replace(settings, patience=1, initial=1)
+    worse = Observation(8, {"x": 0.5}, "complete", 2.0, 0.01, 8, others={"ler": (0.5, 0.01)})
+    stop = decide(LINE, [*past, worse], seed=1, number=15, settings=impatient)
+    assert stop.reason.endswith("in 1 evaluations, and none is known to keep the limits")
     few = [*past[:3]]
     assert not recommend(LINE, few, settings).allowed
     assert recommend(LINE, few).allowed
