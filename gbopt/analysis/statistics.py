@@ -160,7 +160,7 @@ def combine(estimates: Sequence[Estimate], *, method: str) -> Estimate:
     values = np.array([e.value for e in estimates])
     within = float(np.mean([e.std_err**2 for e in estimates]))
     excess = max(0.0, float(values.var(ddof=1)) - within) if n > 1 else 0.0
-    degrees = sum(e.n_eff - 1.0 for e in estimates)
+    degrees = max(sum(e.n_eff - 1.0 for e in estimates), 1.0)
     variance, n_eff = _welch_satterthwaite([(within / n, degrees), (excess / n, max(n - 1.0, 1.0))])
     return Estimate(
         value=float(values.mean()),

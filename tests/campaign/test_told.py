@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gbopt.campaign.campaign import Campaign
+from gbopt.campaign.deadline import NO_LIMIT
 from gbopt.campaign.record import attributes_of, of_evaluation, of_record, result_of
 from gbopt.campaign.told import by_hand, of_earlier, tell, told_before
 from gbopt.config.files import to_toml
@@ -77,7 +78,7 @@ def test_observe_is_seen_by_the_next_proposal(tmp_path):
     told = campaign.history()
     assert [(o.number, o.source) for o in told] == [(-1, "EIS"), (-2, "EIS")]
     assert own(told) == []
-    step = campaign.decide(None, 0)
+    step = campaign.decide(NO_LIMIT, 0)
     assert isinstance(step, Proposal)
     assert step.reason.startswith("initial design 1 of ")
     assert [e["event"] for e in campaign.folder.events()][-2:] == ["observed", "observed"]
@@ -107,7 +108,7 @@ def test_an_earlier_campaign_is_told_from_the_start(tmp_path):
     # The earlier folder is needed no more, and the three points shorten the design.
     (tmp_path / "old").rename(tmp_path / "gone")
     assert len(Campaign.open_(tmp_path / "new").history()) == 3
-    assert campaign.decide(None, 0).reason == "initial design 1 of 3"
+    assert campaign.decide(NO_LIMIT, 0).reason == "initial design 1 of 3"
 
 
 def test_an_earlier_campaign_is_read_again_where_the_start_was_killed(tmp_path):
@@ -187,4 +188,4 @@ def test_a_library_tells_what_can_be_built(tmp_path):
     assert {o.source for o in told} == {"library library"}
     assert all(2 <= o.params["width_layers"] <= 3 for o in told)
     # It shortens no design and is no evaluation.
-    assert campaign.decide(None, 0).reason == "initial design 1 of 10"
+    assert campaign.decide(NO_LIMIT, 0).reason == "initial design 1 of 10"
