@@ -79,7 +79,7 @@ def test_a_second_ctrl_c_does_not_wait(tiny, tmp_path):
 def test_a_signal_during_the_bulk_reference_or_a_confirmation(tiny, tmp_path, monkeypatch):
     monkeypatch.setenv("GBOPT_CACHE_DIR", str(tmp_path / "cold"))
     run = tmp_path / "run"
-    process = start("run", tiny(workers=2, evaluations=1), "--out", run)
+    process = start("run", tiny(workers=2, evaluations=1, production_ps=1.2), "--out", run)
     wait_for(lambda: len(md_children(process)) == 2, process)
     below = descendants(process)
     process.send_signal(signal.SIGTERM)

@@ -168,7 +168,8 @@ def test_a_run_that_dies_is_tried_once_more_with_care(bulk, tmp_path):
     seen = []
 
     def disturbed(progress):
-        if progress.stage == "npt":
+        # Wherever the first attempt is by the time that this is told: a loaded machine is late.
+        if progress.stage in {"npt", "nvt", "production"}:
             for child in psutil.Process().children():
                 if "gbopt.md.child" in " ".join(child.cmdline()):
                     child.send_signal(signal.SIGKILL)
