@@ -49,12 +49,7 @@ def rerank(
     config = load_campaign(file)
     campaign = Campaign.recover(run_dir)
     campaign.config = with_workers(campaign.config, workers)
-    ranking = reranking.plan(
-        campaign,
-        config,
-        top=top,
-        replicas=replicas,
-    )
+    ranking = reranking.plan(campaign, config, top=top, replicas=replicas)
     with attended() as signals:
         try:
             with Display(campaign.folder.path, plain_to=sys.stderr):

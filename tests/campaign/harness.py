@@ -146,3 +146,13 @@ def fetch(address):
             return json.load(answer)
     except OSError:
         return None
+
+
+def cut_short(process, records):
+    """Interrupt a command once it has made a record; what it made until then."""
+    wait_for(lambda: records() and md_children(process), process)
+    children = md_children(process)
+    kill_group(process, signal.SIGINT)
+    assert process.returncode == 130
+    assert gone(children)
+    return records()

@@ -2,12 +2,11 @@
 
 import json
 import shutil
-import signal
 
 import pytest
 
 from tests.campaign.conftest import TINY
-from tests.campaign.harness import events, gbopt, gone, kill_group, md_children, start, wait_for
+from tests.campaign.harness import cut_short, events, gbopt, start
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +34,7 @@ def records(run):
 def test_a_confirmation_is_interrupted_continued_and_read_again(searched, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(searched, run)
-    process = start("confirm", run)
-    wait_for(lambda: len(records(run)) >= 1 and md_children(process), process)
-    children = md_children(process)
-    kill_group(process, signal.SIGINT)
-    assert process.returncode == 130
-    assert gone(children)
-    early = records(run)
+    early = cut_short(start("confirm", run), lambda: records(run))
     assert 1 <= len(early) < 8
 
     done = gbopt("confirm", run)

@@ -1,12 +1,11 @@
 """The best boundaries by another potential, on real LLZO cells."""
 
 import json
-import signal
 
 import pytest
 
 from tests.campaign.conftest import TINY
-from tests.campaign.harness import events, gbopt, gone, kill_group, md_children, start, wait_for
+from tests.campaign.harness import cut_short, events, gbopt, start
 
 
 def longer(text):
@@ -44,12 +43,7 @@ def records(run):
 
 def test_the_best_are_interrupted_run_again_and_put_in_order(searched, other):
     process = start("rerank", searched, other, "--top", 2, "--replicas", 2)
-    wait_for(lambda: len(records(searched)) >= 1 and md_children(process), process)
-    children = md_children(process)
-    kill_group(process, signal.SIGINT)
-    assert process.returncode == 130
-    assert gone(children)
-    early = records(searched)
+    early = cut_short(process, lambda: records(searched))
     assert 1 <= len(early) < 6
 
     done = gbopt("rerank", searched, other, "--top", 2)
