@@ -5,7 +5,8 @@ of grain boundaries, and values like the log10 of a resistance: ``gb`` is smooth
 needles at the angles of special boundaries, the lowest of which is the optimum and stands in the
 broad minimum; in ``gb2`` the best angle is another one for every combination of categories.
 ``recorded`` is the catalogue scan in campaigns/reference: the boundaries that were really evaluated
-are all that can be, their recorded values are taken for true, their errors are the noise.
+are all that can be, their recorded values are taken for true, their errors are the noise. Its
+values are log10 of the resistivity, those of ``recorded_area`` of the resistance per area.
 
 A name is BASE-clean or BASE-noisy, with -failN or -regionN behind it where N % of the evaluations
 fail: at random, or in one region of the space, which never holds the optimum.
@@ -251,10 +252,14 @@ def _failing_region(base: str, share: float) -> Callable[[Params], bool]:
     return fails
 
 
+_RECORDED = {"recorded": "gb_resistivity", "recorded_area": "area_specific_resistance"}
+
+
 def _recorded(name: str) -> Problem:
     require(RECORD)
+    quantity = _RECORDED[name.partition("-")[0]]
     with RECORD.open(encoding="utf-8", newline="") as handle:
-        rows = [row for row in csv.DictReader(handle) if row["log10_objective"]]
+        rows = [row for row in csv.DictReader(handle) if row["status"] == "ok"]
     points = [
         {
             "angle": float(row["misorientation_deg"]),
@@ -281,7 +286,14 @@ def _recorded(name: str) -> Problem:
     def column(column: str) -> Callable[[Params], float]:
         return lambda p: float(found[tuple(p[n] for n in points[0])][column])
 
-    truth, noise = column("log10_objective"), column("log10_objective_err")
+    value, error = column(quantity), column(f"{quantity}_err")
+
+    def truth(p: Params) -> float:
+        return math.log10(value(p))
+
+    def noise(p: Params) -> float:
+        return error(p) / value(p) / math.log(10)
+
     silent = name.endswith("-clean")
     lowest = min(map(truth, points))
     return Problem(name, space, truth, (lambda _: 0.0) if silent else noise, lowest, outliers=False)
@@ -291,11 +303,11 @@ def _recorded(name: str) -> Problem:
 def problem(name: str) -> Problem:
     """Return the problem of a name such as ``gb-noisy`` or ``branin-clean-fail25``."""
     base, _, rest = name.partition("-")
-    if name in ("recorded-clean", "recorded-noisy"):
+    if base in _RECORDED and rest in ("clean", "noisy"):
         return _recorded(name)
     variant, _, failure = rest.partition("-")
     if base not in _TRUTHS or variant not in ("clean", "noisy"):
-        known = [*_TRUTHS, "recorded"]
+        known = [*_TRUTHS, *_RECORDED]
         raise SystemExit(f"no problem '{name}': give one of {known} with -clean or -noisy")
     noise = _NOISES[base] if variant == "noisy" else lambda _: 0.0
     share, region = 0.0, None
