@@ -179,8 +179,9 @@ def _engines(config: StudyConfig, kind: Kind, folder: Path | None) -> dict[str, 
 def _print_cost(config: StudyConfig, kind: Kind, choices: dict[str, Choice]) -> None:
     """Say on stderr what is to be run, and how long that takes here."""
     from gbopt.cli.preflight import say
-    from gbopt.disorder.study import costs, speed
+    from gbopt.disorder.study import costs
     from gbopt.disorder.systems import systems
+    from gbopt.md.select import speed_us_per_ion_step
     from gbopt.potentials.library import get_potential
 
     say(f"study       {config.name}: {config.question}")
@@ -194,7 +195,7 @@ def _print_cost(config: StudyConfig, kind: Kind, choices: dict[str, Choice]) -> 
     for cost in costs(config, kind, engines):
         choice = choices[cost.potential]
         potential = get_potential(config.potentials[cost.potential])
-        us = speed(config, cost.potential, choice)
+        us = speed_us_per_ion_step(potential, choice, say=say)
         hours = cost.ion_steps * us * 1e-6 / 3600
         total += hours
         say(f"potential   {cost.potential} = {potential.name}; {choice.why}")

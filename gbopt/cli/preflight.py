@@ -239,16 +239,17 @@ def hours(config: CampaignConfig, us_per_ion_step: float) -> float:
 def _speed(config: CampaignConfig) -> tuple[float, str]:
     """Microseconds per ion and step of all workers together, and how they are known."""
     from gbopt.evaluate.engines import choose_engine
+    from gbopt.md.select import speed_us_per_ion_step
+    from gbopt.potentials.library import get_potential
 
     workers = config.run.workers
     try:
         chosen = choose_engine(config, say)
+        alone = speed_us_per_ion_step(get_potential(config.md.potential), chosen, say=say)
     except EnvironmentProblem as problem:  # a login node, say: the file can be checked all the same
         return _US_PER_ION_STEP / workers, f"assumed; nothing runs it here: {problem.message}"
-    if chosen.us_per_ion_step is None:
-        return _US_PER_ION_STEP / workers, f"assumed; {chosen.why}"
     together = _side_by_side(workers, chosen.settings) / _repeats(config, chosen.settings)
-    return chosen.us_per_ion_step / together, f"measured here for one; {chosen.why}"
+    return alone / together, f"measured here for one; {chosen.why}"
 
 
 def _side_by_side(workers: int, settings: EngineSettings) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -29,16 +28,11 @@ from gbopt.disorder.stages import (
 )
 from gbopt.disorder.structures import EXPERIMENTAL_A3, require_whole_ions
 from gbopt.disorder.systems import Glass, Kind, Run, all_runs, glasses, runs, systems
-from gbopt.errors import EnvironmentProblem, RunFolderError
+from gbopt.errors import RunFolderError
 from gbopt.evaluate.engines import on_its_gpu
 from gbopt.evaluate.workers import become_worker, in_workers, place
-from gbopt.md.bench import as_request
 from gbopt.md.engine import EngineSettings
-from gbopt.md.probe import probe
 from gbopt.md.protocol import Stage
-from gbopt.md.sample import sample_system
-from gbopt.md.select import Choice
-from gbopt.potentials.library import get_potential
 from gbopt.store.files import write_atomic
 from gbopt.store.folders import STUDY, STUDY_LOCK
 
@@ -47,7 +41,6 @@ Item = TypeVar("Item")
 
 _IONS_PER_CELL, _UNITS_PER_CELL = 192, 8
 _PATIENCE_S = 1.0
-_TIMED_S = 2.0
 
 
 class Cost(NamedTuple):
@@ -183,32 +176,6 @@ def _ions(config: StudyConfig, settings: EngineSettings) -> int:
     repeats = max(1, math.ceil(settings.least_edge_A / edge_A))
     ions: int = _IONS_PER_CELL * config.cells**3 * repeats**3
     return ions
-
-
-def speed(config: StudyConfig, label: str, choice: Choice) -> float:
-    """Microseconds per ion and step of one run, as measured here for an instant.
-
-    Args:
-        config: the study.
-        label: of the potential.
-        choice: its engine.
-
-    Raises:
-        EnvironmentProblem: the engine does not run.
-    """
-    if choice.us_per_ion_step is not None:
-        return choice.us_per_ion_step
-    potential = get_potential(config.potentials[label])
-    request = as_request(sample_system(potential), potential, choice.settings)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        trial = probe(request, [choice.settings], folder=folder, seconds=_TIMED_S)[0][0]
-    if not trial.works:
-        raise EnvironmentProblem(
-            f"{choice.settings.label} does not run {potential.name}: {trial.why}",
-            hint=trial.hint or "`gbopt doctor` shows what works here",
-        )
-    return trial.us_per_ion_step
 
 
 def run_part(

@@ -268,6 +268,29 @@ def choose(
     return Choice(settings, why, (fastest or best).us_per_ion_step)
 
 
+def speed_us_per_ion_step(potential: Potential, choice: Choice, *, say: Say) -> float:
+    """Speed of one run of a choice, measured here for an instant where the choice did not need to.
+
+    Args:
+        potential: what is run.
+        choice: the engine.
+        say: called with a line of text where something has to be tried.
+
+    Raises:
+        ConfigError: the potential does not describe LLZO.
+        EnvironmentProblem: the engine does not run.
+    """
+    if choice.us_per_ion_step is not None:
+        return choice.us_per_ion_step
+    trial = survey(potential, [choice.settings], say=say).trials[0]
+    if not trial.works:
+        raise EnvironmentProblem(
+            f"{trial.engine_settings.label} does not run {potential.name}: {trial.why}",
+            hint=trial.hint or "`gbopt doctor` shows what works here",
+        )
+    return trial.us_per_ion_step
+
+
 def _nothing(potential: Potential, run: RunConfig) -> ConfigError | EnvironmentProblem:
     engines = [name for name in potential.engines if run.engine in ("auto", name)]
     if not engines:

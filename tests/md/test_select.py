@@ -64,6 +64,23 @@ def test_a_given_cut_off_is_not_tuned():
     md = MDConfig(coulomb_cutoff_A=9.5)
     chosen = select.choose(SET_C, md, RunConfig(), say=pytest.fail)
     assert chosen.settings.coulomb_cutoff_A == 9.5
+    assert chosen.us_per_ion_step is None
+
+
+def test_what_needed_no_timing_is_timed_for_the_forecast():
+    """A learned potential is an order of magnitude slower than anything one could assume."""
+    md = MDConfig(coulomb_cutoff_A=9.5)
+    chosen = select.choose(SET_C, md, RunConfig(), say=pytest.fail)
+    said = []
+    found = select.speed_us_per_ion_step(SET_C, chosen, say=said.append)
+    assert 0.5 < found < 500
+    assert said == ["trying lammps/omp"]
+    assert select.speed_us_per_ion_step(SET_C, chosen, say=pytest.fail) == found
+    timed = chosen._replace(us_per_ion_step=3.25)
+    assert select.speed_us_per_ion_step(SET_C, timed, say=pytest.fail) == 3.25
+    broken = chosen._replace(settings=EngineSettings(engine="ase", accelerator="cpu"))
+    with pytest.raises(EnvironmentProblem, match="ase/cpu does not run broken"):
+        select.speed_us_per_ion_step(calculator("die"), broken, say=lambda _: None)
 
 
 def test_every_split_has_the_accuracy_that_is_asked_for():
