@@ -76,15 +76,41 @@ class Improvement:
         return self.interval(0.95)[0] > 1
 
     @property
+    def times(self) -> str:
+        """The factor in words."""
+        least = "at least " if self.log10_factor.bound else ""
+        return f"{least}{self.factor:.3g} times"
+
+    @property
+    def surely(self) -> str:
+        """Between which ends the factor lies, in words; of a least one only the lower is known."""
+        low, high = self.interval(0.95)
+        if self.log10_factor.bound:
+            return f"above {low:.3g} with a confidence of 97.5 %"
+        return f"95 % interval {low:.3g} to {high:.3g}"
+
+    @property
     def sentence(self) -> str:
         """The finding in words."""
-        low, high = self.interval(0.95)
-        least = "at least " if self.log10_factor.bound else ""
         end = "better beyond seed noise" if self.is_shown else "not shown to be better"
         return (
-            f"The reference has {least}{self.factor:.3g} times the resistance of the best "
-            f"(95 % interval {low:.3g} to {high:.3g}, one-sided p = {self.p:.2g}): {end}."
+            f"The reference has {self.times} the resistance of the best "
+            f"({self.surely}, one-sided p = {self.p:.2g}): {end}."
         )
+
+    def as_dict(self) -> dict[str, float | str | None]:
+        """The factor, the ends of its 95 % interval, and its log10 with error, as plain JSON."""
+        low, high = self.interval(0.95)
+        bound = self.log10_factor.bound
+        return {
+            "factor": self.factor,
+            "low": low,
+            "high": None if bound else high,
+            "bound": bound,
+            "log10_factor": self.log10_factor.value,
+            "log10_factor_err": self.log10_factor.std_err,
+            "p": self.p,
+        }
 
 
 class _Part(NamedTuple):

@@ -53,7 +53,7 @@ def evaluate_again(
                 hint=f"`gbopt trace --failed {path}` lists the failed ones and their causes",
             )
         for evaluation in chosen:
-            _set_aside(folder.trial_folder(evaluation.trial, evaluation.spec.key))
+            set_aside(folder.trial_folder(evaluation.trial, evaluation.spec.key))
             cause = evaluation.failure.cause if evaluation.failure else ""
             folder.note("retry", trial=evaluation.trial, cause=cause)
         campaign.check_study()  # a worker that joins at once must see them as unfinished
@@ -66,7 +66,7 @@ def _matches(evaluation: Evaluation, match: str | None) -> bool:
     return match is None or match.casefold() in cause.casefold()
 
 
-def _set_aside(trial: Path) -> None:
+def set_aside(trial: Path) -> None:
     """Move everything of a trial into a folder in it; its evaluation last, for that is what counts.
 
     Cut short, the trial still counts as failed, and the rest is moved by the next call.

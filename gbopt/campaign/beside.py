@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from filelock import FileLock
 
+from gbopt.campaign.again import set_aside
 from gbopt.campaign.campaign import Campaign
 from gbopt.campaign.record import keep
 from gbopt.config import CampaignConfig
@@ -18,7 +19,7 @@ from gbopt.evaluate.engines import on_its_gpu
 from gbopt.evaluate.workers import become_worker, in_workers, place
 from gbopt.md.engine import EngineSettings
 from gbopt.md.run import Progress
-from gbopt.store.rundir import EVALUATION, RunFolder
+from gbopt.store.rundir import EVALUATION, RunFolder, read_evaluation
 
 EVENT = "beside"
 """What a run folder's trace calls what happens there."""
@@ -38,6 +39,25 @@ class Run(NamedTuple):
     def done(self) -> bool:
         """Whether its record is there."""
         return (self.folder / EVALUATION).exists()
+
+
+def set_failed_aside(campaign: Campaign, folders: Iterable[Path]) -> None:
+    """Let runs that failed be made again: what they came to goes into a folder within theirs.
+
+    Args:
+        campaign: in whose folder they lie; call while holding it.
+        folders: of runs, made or not.
+
+    Raises:
+        RunFolderError: a record is damaged.
+    """
+    for folder in folders:
+        if not (folder / EVALUATION).exists():
+            continue
+        failure = read_evaluation(folder / EVALUATION).failure
+        if failure is not None:
+            set_aside(folder)
+            campaign.folder.note("retry", run=folder.name, cause=failure.cause)
 
 
 def run_beside(campaign: Campaign, engine: EngineSettings, runs: Sequence[Run]) -> None:

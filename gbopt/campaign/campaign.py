@@ -257,6 +257,10 @@ class Campaign:
             best=self._incumbent(),
         )
 
+    def design(self) -> set[int]:
+        """Numbers of the trials of the initial design, which no model had a say in."""
+        return {r.number for r in self.study.records() if r.attributes.get("predicted") is None}
+
     def recommendation(self) -> Recommendation | None:
         """The boundary that the search believes in most."""
         history = self.history()

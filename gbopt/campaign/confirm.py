@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from gbopt.campaign.beside import EVENT, Run, run_beside
+from gbopt.campaign.beside import EVENT, Run, run_beside, set_failed_aside
 from gbopt.campaign.campaign import Campaign
 from gbopt.campaign.reference import (
     ROLES,
@@ -113,10 +113,14 @@ def settings_of(config: CampaignConfig, rung: Rung) -> CampaignConfig:
     return rung.melt.of(config) if rung.melt else config
 
 
-def confirm(campaign: Campaign) -> list[tuple[Rung, Evaluation]]:
+def confirm(campaign: Campaign, *, retry_failed: bool = False) -> list[tuple[Rung, Evaluation]]:
     """Run what has not been run yet, and return everything. Interrupt and call it again freely.
 
     What happens is written to the campaign's trace.
+
+    Args:
+        campaign: the campaign.
+        retry_failed: whether runs that failed are made again.
 
     Raises:
         RunFolderError: another process runs this campaign, or it has nothing to confirm.
@@ -131,6 +135,8 @@ def confirm(campaign: Campaign) -> list[tuple[Rung, Evaluation]]:
     chosen = campaign.engine()
     with campaign.folder.exclusive(), relayed(path, anew=True), gpus_shared(campaign, chosen):
         engine, rungs = chosen.settings, plan(campaign)
+        if retry_failed:
+            set_failed_aside(campaign, (_folder(path, rung) for rung in rungs))
         waiting = [rung for rung in rungs if not (_folder(path, rung) / EVALUATION).exists()]
         bulks = _bulks(config, engine, {rung.temperature_K for rung in waiting}, say)
         say(f"{len(waiting)} of {len(rungs)} runs to do in {path / FOLDER}")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from gbopt.campaign.beside import EVENT, Run, run_beside
+from gbopt.campaign.beside import EVENT, Run, run_beside, set_failed_aside
 from gbopt.campaign.campaign import ENGINE, Campaign
 from gbopt.campaign.confirm import at_temperature
 from gbopt.campaign.reference import specifications
@@ -124,10 +124,15 @@ def _key(config: CampaignConfig) -> str:
     return content_key({k: v for k, v in config.settings.items() if k.startswith(sections)})
 
 
-def rerank(campaign: Campaign, ranking: Reranking) -> None:
+def rerank(campaign: Campaign, ranking: Reranking, *, retry_failed: bool = False) -> None:
     """Run what has not been run yet. Interrupt and call it again freely.
 
     What happens is written to the campaign's trace.
+
+    Args:
+        campaign: whose best are taken.
+        ranking: what is run again, and how.
+        retry_failed: whether runs that failed are made again.
 
     Raises:
         RunFolderError: another process runs this campaign.
@@ -163,6 +168,8 @@ def rerank(campaign: Campaign, ranking: Reranking) -> None:
                 for replica in range(ranking.replicas)
                 for place, contestant in enumerate(ranking.contestants)
             ]
+            if retry_failed:
+                set_failed_aside(campaign, (run.folder for run in runs))
             waiting = sum(not run.done for run in runs)
             say(f"{waiting} of {len(runs)} runs to do in {ranking.folder}")
             run_beside(campaign, engine.settings, runs)

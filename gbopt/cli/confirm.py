@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gbopt.cli.launch import FINISHED_WITH_FAILURES, Workers, with_workers
+from gbopt.cli.launch import FINISHED_WITH_FAILURES, RetryFailed, Workers, with_workers
 from gbopt.cli.read import Format, FormatOption, RunDir
 from gbopt.cli.read import _print as print_rows
 
@@ -31,6 +31,7 @@ def confirm(
     workers: Workers = None,
     film: _FilmA = None,
     film_li: _FilmLi = None,
+    retry_failed: RetryFailed = False,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
     """Run the best boundary and a reference anew, at the temperatures to confirm at.
@@ -55,22 +56,25 @@ def confirm(
     with attended() as signals:
         try:
             with Display(campaign.folder.path, plain_to=sys.stderr):
-                results = confirmation.confirm(campaign)
+                results = confirmation.confirm(campaign, retry_failed=retry_failed)
         except KeyboardInterrupt:
             typer.echo("\ninterrupted: finished runs are kept; the same command goes on", err=True)
             raise typer.Exit(signals.exit_code) from None
-    design = [e for e in campaign.folder.evaluations() if e.trial < campaign.config.search.initial]
+    chosen_blindly = campaign.design()
+    design = [e for e in campaign.folder.evaluations() if e.trial in chosen_blindly]
     found = summarise(campaign.config, results, design)
     text = json.dumps(found.as_dict(), indent=1, ensure_ascii=False)
     write_atomic(campaign.folder.path / confirmation.CONFIRMATION, text)
     if fmt is Format.JSON:
         typer.echo(text)
+    elif fmt is Format.CSV:
+        print_rows(found.table(), fmt)
     else:
-        print_rows(found.rows(), fmt)
-    if fmt is Format.TABLE:
-        typer.echo()
-        print_rows(found.ladder_rows(), fmt)
-        typer.echo("\n".join(["", *found.remarks(), "", *found.sentences()]))
+        for rows in (found.rows(), found.route_rows(), found.ladder_rows()):
+            if rows:
+                print_rows(rows, fmt)
+                typer.echo()
+        typer.echo("\n".join([*found.remarks(), "", *found.sentences()]))
     if found.missing_K or any(not evaluation.status.finished for _, evaluation in results):
         raise typer.Exit(FINISHED_WITH_FAILURES)
 

@@ -157,7 +157,9 @@ def _of_campaign(
         return f"wrote {len(figures)} figures, each with its numbers as CSV, to {to}"
     if fmt in _TABLES:
         target = to if to.suffix == suffix else to / f"{view.config.name}-trace{suffix}"
-        exports.write_table(exports.trace_table(view), target)
+        from gbopt.report.numbers import number_table
+
+        exports.write_table(number_table(view.evaluations), target)
         return f"wrote {target}"
     from gbopt.report.bundle import Credit, write_bundle
 

@@ -28,6 +28,9 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", "-j", min=1, help="Evaluations at once, instead of run.workers."),
 ]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Make runs that failed again, instead of none.")
+]
 MaxHours = Annotated[
     float | None,
     typer.Option(min=0, help="Start no evaluation after so many hours, instead of max_hours."),

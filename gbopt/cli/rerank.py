@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gbopt.cli.launch import FINISHED_WITH_FAILURES, Workers, with_workers
+from gbopt.cli.launch import FINISHED_WITH_FAILURES, RetryFailed, Workers, with_workers
 from gbopt.cli.read import Format, FormatOption, RunDir
 from gbopt.cli.read import _print as print_rows
 
@@ -31,6 +31,7 @@ def rerank(
         int, typer.Option(min=1, max=50, help="Runs of each, with different seeds.")
     ] = 2,
     workers: Workers = None,
+    retry_failed: RetryFailed = False,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
     """Evaluate the best boundaries again with other settings: is their order that of a potential?
@@ -53,7 +54,7 @@ def rerank(
     with attended() as signals:
         try:
             with Display(campaign.folder.path, plain_to=sys.stderr):
-                reranking.rerank(campaign, ranking)
+                reranking.rerank(campaign, ranking, retry_failed=retry_failed)
         except KeyboardInterrupt:
             typer.echo("\ninterrupted: finished runs are kept; the same command goes on", err=True)
             raise typer.Exit(signals.exit_code) from None
@@ -62,9 +63,10 @@ def rerank(
     write_atomic(ranking.folder / reranking.FOUND, text)
     if fmt is Format.JSON:
         typer.echo(text)
+    elif fmt is Format.CSV:
+        print_rows(found.table(), fmt)
     else:
         print_rows(found.rows(), fmt)
-    if fmt is Format.TABLE:
         typer.echo("\n".join(["", *found.sentences()]))
     if any(row["failed"] for row in found.rows()):
         raise typer.Exit(FINISHED_WITH_FAILURES)

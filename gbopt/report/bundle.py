@@ -21,8 +21,8 @@ from urllib.parse import quote
 from gbopt import __version__
 from gbopt.campaign.view import CampaignView
 from gbopt.provenance import package_versions, source_key
-from gbopt.report.exports import trace_table
 from gbopt.report.html import render
+from gbopt.report.numbers import number_table
 from gbopt.report.series import csv_text
 from gbopt.report.verdict import verdict
 
@@ -131,7 +131,7 @@ def _made(view: CampaignView) -> dict[str, bytes]:
         "versions.json": (json.dumps(versions, indent=1) + "\n").encode(),
     }
     if view.evaluations:
-        found["trace.csv"] = csv_text(trace_table(view)).encode()
+        found["trace.csv"] = csv_text(number_table(view.evaluations)).encode()
     return found
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gbopt.analysis.replicates import Improvement, SeedScatter, seed_scatter
+from gbopt.analysis.statistics import interval
 from gbopt.campaign.confirm import Rung, temperatures
 from gbopt.campaign.reference import ROLES, Role, film_of, melt_of
 from gbopt.config import CampaignConfig
@@ -25,7 +26,9 @@ from gbopt.report.ladders import (
     ladder_row,
     measured_rows,
 )
+from gbopt.report.numbers import number_table
 from gbopt.report.replicas import compared, mean_of, own_log
+from gbopt.report.routes import route_rows, route_sentences
 
 Results = Sequence[tuple[Rung, Evaluation]]
 
@@ -85,12 +88,10 @@ class Confirmation:
             return None
         T = self.config.md.temperature_K
         best, reference = (_group(self.results, role, T)[0].spec for role in ROLES)
-        low, high = self.better.interval(_LEVEL)
         return {
-            "factor": self.better.factor,
-            "low": low,
-            "high": high,
-            "bound": self.better.log10_factor.bound,
+            **self.better.as_dict(),
+            "quantity": self.config.search.objective,
+            "temperature_K": T,
             "best": best.geometry_key,
             "reference": reference.label,
         }
@@ -136,14 +137,21 @@ class Confirmation:
             f"Nothing was run at {T:g} K: trace.jsonl in the run folder has the reason."
             for T in self.missing_K
         ]
-        failed: dict[str, set[str]] = {}
+        found += [
+            f"{r.role}, {r.temperature_K:g} K, replica {r.replica} failed: {e.failure.cause}."
+            for r, e in self.results
+            if e.failure
+        ]
+        raised: dict[tuple[str, str], set[str]] = {}
         for rung, e in self.results:
             for flag in e.flags:
-                if flag.level == "fail":
-                    failed.setdefault(flag.name, set()).add(rung.name)
+                if flag.level != "ok":
+                    raised.setdefault((flag.level, flag.name), set()).add(rung.name)
+        done = sum(e.status.finished for _, e in self.results)
+        says = {"fail": "failed", "warn": "warns"}
         return found + [
-            f"In {len(names)} of {len(self.results)} runs the check {flag} failed."
-            for flag, names in failed.items()
+            f"In {len(names)} of {done} runs the check {flag} {says[level]}."
+            for (level, flag), names in sorted(raised.items())
         ]
 
     def sentences(self) -> list[str]:
@@ -156,6 +164,8 @@ class Confirmation:
             + (self.better.sentence if self.better else f"No comparison: {self.why_not}."),
             self.reference,
         ]
+        T = self.config.md.temperature_K
+        found += route_sentences(*(_finished(_group(self.results, role, T)) for role in ROLES))
         if self.better_per_area is not None:
             found.append(
                 f"Per area the film has {_times(self.better_per_area)}; that grows with its "
@@ -203,11 +213,31 @@ class Confirmation:
         resolved = sum(len(_resolved(group)) for group in groups)
         return f"{resolved} of {sum(len(group) for group in groups)}"
 
+    def route_rows(self) -> Rows:
+        """One row for each boundary, temperature and route to its resistance."""
+        temperatures_K = sorted({rung.temperature_K for rung, _ in self.results})
+        return [
+            row
+            for role in ROLES
+            for T in temperatures_K
+            for row in route_rows(role, T, _finished(_group(self.results, role, T)))
+        ]
+
+    def table(self) -> Rows:
+        """One row of plain numbers for each run; errors and bounds have columns of their own."""
+        first = [
+            {"role": r.role, "temperature_K": r.temperature_K, "replica": r.replica}
+            for r, _ in self.results
+        ]
+        return number_table([e for _, e in self.results], first)
+
     def as_dict(self) -> dict[str, Any]:
         """Everything, as plain JSON."""
         return {
             "reference": self.config.confirm.reference,
             "runs": self.rows(),
+            "routes": self.route_rows(),
+            "evaluations": self.table(),
             "ladders": self.ladder_rows(),
             "arrhenius": self.arrhenius_rows(),
             "improvement": self.improvement,
@@ -249,22 +279,24 @@ def summarise(
 
 def _times(better: Improvement) -> str:
     """By how much something resists more than the best, in words."""
-    low, high = better.interval(_LEVEL)
-    least = "at least " if better.log10_factor.bound else ""
-    return (
-        f"{least}{better.factor:.3g} times the resistance of the best "
-        f"(95 % interval {low:.3g} to {high:.3g})"
-    )
+    return f"{better.times} the resistance of the best ({better.surely})"
 
 
 def _unchosen(design: Sequence[Evaluation], name: str) -> list[Evaluation]:
-    """Those of the initial design that have a value; ended early as inferior, it is a least one."""
+    """Those of the initial design that have a value; of one ended early as inferior a least one.
+
+    It was ended because it looked bad, so its value is too high on average: what it has at least
+    is the lower end of its interval, as the search takes it.
+    """
 
     def told(e: Evaluation) -> Evaluation:
-        if e.status is not Status.PRUNED:
+        if e.status is not Status.PRUNED or e.objective is None:
             return e
-        least = e.observables[name].model_copy(update={"bound": "lower"})
-        return e.model_copy(update={"observables": e.observables | {name: least}})
+        lower = 10.0 ** (interval(e.objective, _LEVEL)[0] - e.objective.value)
+        seen = e.observables[name]
+        least = {"value": lower * seen.value, "std_err": lower * seen.std_err, "bound": "lower"}
+        figures = e.observables | {name: seen.model_copy(update=least)}
+        return e.model_copy(update={"observables": figures})
 
     return [told(e) for e in _finished(design)]
 
@@ -311,9 +343,7 @@ def _row(
     role: Role, temperature_K: float, group: Sequence[Evaluation], objective: str
 ) -> dict[str, Any]:
     done, known = _finished(group), _resolved(group)
-    # A lower bound in the mean makes that one; what is lost in noise has no place in it.
-    least = [e for e in done if e.objective and e.objective.bound != "upper"]
-    mean = mean_of(least, objective, log=True) if least else None
+    mean = mean_of(done, objective, log=True) if done else None
     per_area = mean_of(done, _ASR) if done else None
     return {
         "boundary": role,

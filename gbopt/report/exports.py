@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -15,16 +15,13 @@ from gbopt.crystal.charges import FORMAL_CHARGES_E
 from gbopt.errors import EnvironmentProblem, RunFolderError
 from gbopt.model.evaluation import Evaluation
 from gbopt.report.boundaries import boundaries, recommended
-from gbopt.report.live import seconds
 from gbopt.report.series import csv_text
-from gbopt.report.tables import Rows, flag_names
+from gbopt.report.tables import Rows
 from gbopt.store.files import write_atomic
 from gbopt.store.rundir import RunFolder
 
 STRUCTURES = ("start", "final")
 """Artifacts that are structures: as built, and the last frame of production."""
-_CONDITIONS = ("n_ions", "composition", "production_ps", "area_A2", "length_A", "nominal_width_A")
-_ORIGIN = ("engine", "seed", "gbopt_version", "potential_key", "settings_key")
 
 
 def best_trials(view: CampaignView, count: int) -> list[Evaluation]:
@@ -107,32 +104,6 @@ def _convert(source: Path, target: Path) -> None:
     if built is not None:
         built = json.loads(built) if isinstance(built, str) else built
         write_atomic(target.with_name(target.name + ".json"), json.dumps(built, indent=1) + "\n")
-
-
-def trace_table(view: CampaignView) -> Rows:
-    """One row of plain numbers for each evaluation; errors and bounds have columns of their own."""
-    rows = [dict(_columns(e)) for e in view.evaluations]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return [{name: row.get(name) for name in names} for row in rows]
-
-
-def _columns(e: Evaluation) -> Iterator[tuple[str, Any]]:
-    yield from (("trial", e.trial), ("replicate", e.replicate), ("boundary", e.spec.label))
-    yield from (("spec_key", e.spec.key), ("status", e.status.value), ("ending", e.ending))
-    yield from e.params.items()
-    numbers = {"log10_objective": e.objective, **e.observables}
-    for name, estimate in numbers.items():
-        yield name, estimate.value if estimate else None
-        yield f"{name}_err", estimate.std_err if estimate else None
-        yield f"{name}_bound", estimate.bound if estimate else None
-        if name != "log10_objective":
-            yield f"{name}_unit", estimate.unit if estimate else None
-    for name in _CONDITIONS:
-        yield name, getattr(e.conditions, name) if e.conditions else None
-    yield from (("flags", flag_names(e)), ("cause", e.failure.cause if e.failure else None))
-    yield from (("md_steps", e.md_steps), ("minutes", round(seconds(e) / 60, 2)))
-    yield from ((name, getattr(e.provenance, name)) for name in _ORIGIN)
-    yield "finished_utc", e.provenance.finished_utc
 
 
 def write_table(rows: Rows, target: Path) -> None:

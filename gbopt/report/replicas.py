@@ -43,7 +43,8 @@ def part_of_bulk(evaluation: Evaluation, name: str) -> float:
 def mean_of(evaluations: Sequence[Evaluation], name: str, *, log: bool = False) -> Estimate:
     """Mean of a figure over replicas, the bulk's part of the error once.
 
-    With a lower bound among them it is one, else with an upper bound that.
+    With a lower bound among them it is one, else with an upper bound that. Of both kinds together
+    a mean would be neither: the upper ones, which noise hides, are then left out.
 
     Args:
         evaluations: of one boundary at one temperature, each with the figure.
@@ -67,6 +68,8 @@ def apart(
         log: see ``mean_of``.
     """
     figures = [_figure(e, name, log=log) for e in evaluations]
+    if {"lower", "upper"} <= {estimate.bound for estimate, _ in figures}:
+        figures = [(estimate, part) for estimate, part in figures if estimate.bound != "upper"]
     method = f"{evaluations[0].observables[name].method}; mean of {len(figures)} replicas"
     mean = combine([without(estimate, shared) for estimate, shared in figures], method=method)
     bounds = {estimate.bound for estimate, _ in figures}

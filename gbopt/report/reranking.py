@@ -18,6 +18,7 @@ from gbopt.model.evaluation import Evaluation
 from gbopt.model.observables import QUANTITIES, Estimate, format_with_error
 from gbopt.potentials.library import get_potential
 from gbopt.report.boundaries import SIGNIFICANT_SIGMA
+from gbopt.report.numbers import number_table
 from gbopt.report.replicas import apart, compared, mean_of
 
 _DRAWS, _SEED = 4000, 0
@@ -45,6 +46,11 @@ class Place(NamedTuple):
     def finished(self) -> list[Evaluation]:
         """Its runs that have figures."""
         return [e for e in self.evaluations if e.status.finished and e.objective]
+
+    @property
+    def resolved(self) -> list[Evaluation]:
+        """Those whose objective is more than a bound."""
+        return [e for e in self.finished if e.objective and e.objective.bound is None]
 
     @property
     def key(self) -> str:
@@ -76,11 +82,9 @@ class Comparison:
 
     def rows(self) -> list[dict[str, Any]]:
         """One row for each boundary, in the order of the search."""
-        order = sorted(
-            (p for p in self.places if p.again is not None),
-            key=lambda p: (p.again.bound == "lower", p.again.value) if p.again else (True, 0.0),
-        )
-        ranks = {p.key: n for n, p in enumerate(order, start=1)}
+        # A bound has no place in an order: what it bounds may come before or after others.
+        known = [(p.again.value, p.key) for p in self.places if p.again and p.again.bound is None]
+        ranks = {key: n for n, (_, key) in enumerate(sorted(known), start=1)}
         found = []
         for n, place in enumerate(self.places, start=1):
             believed = place.contestant.believed
@@ -96,7 +100,7 @@ class Comparison:
                     "log10 again": (
                         str(place.again.model_copy(update={"unit": ""})) if place.again else None
                     ),
-                    "runs": len(done),
+                    "resolved": f"{len(place.resolved)} of {len(place.evaluations)}",
                     "suspect": sum(e.status.value == "suspect" for e in done),
                     "failed": len(place.evaluations) - len(done),
                 }
@@ -115,20 +119,42 @@ class Comparison:
         found += [self._order(), self._pairs()]
         best = self.places[0]
         if self.better is not None:
-            low, high = self.better.interval(0.95)
-            least = "at least " if self.better.log10_factor.bound else ""
             found.append(
-                f"Again, the conventional boundary {self.places[-1].label} has {least}"
-                f"{self.better.factor:.3g} times that of the search's best, {best.label} "
-                f"(95 % interval {low:.3g} to {high:.3g})."
+                f"Again, the conventional boundary {self.places[-1].label} has {self.better.times} "
+                f"that of the search's best, {best.label} ({self.better.surely})."
             )
         elif self.why_not:
             found.append(f"No comparison with the conventional boundary: {self.why_not}.")
         return found
 
+    def table(self) -> list[dict[str, Any]]:
+        """One row of plain numbers for each run; errors and bounds have columns of their own."""
+        found = [(n, place, e) for n, place in enumerate(self.places) for e in place.evaluations]
+        md = self.again.md
+        potential = get_potential(md.potential).name
+        first = []
+        for n, place, _ in found:
+            believed = place.contestant.believed
+            first.append(
+                {
+                    "rank_in_search": n + 1 if believed else None,
+                    "log10_in_search": believed.mean if believed else None,
+                    "log10_in_search_err": believed.std_dev if believed else None,
+                    "potential": potential,
+                    "temperature_K": md.temperature_K,
+                }
+            )
+        return number_table([e for *_, e in found], first)
+
     def as_dict(self) -> dict[str, Any]:
         """Everything, as plain JSON."""
-        return {"boundaries": self.rows(), "findings": self.sentences()}
+        return {
+            "objective": self.searched.search.objective,
+            "boundaries": self.rows(),
+            "evaluations": self.table(),
+            "improvement": self.better.as_dict() if self.better else None,
+            "findings": self.sentences(),
+        }
 
     @property
     def _both(self) -> list[_Pair]:
@@ -197,12 +223,10 @@ def compare_orders(searched: CampaignConfig, ranking: Reranking) -> Comparison:
     places = []
     for contestant in ranking.contestants:
         done = tuple(ranking.evaluations(contestant))
-        shown = [e for e in done if e.status.finished and e.objective]
-        least = [e for e in shown if e.objective and e.objective.bound != "upper"]
         place = Place(contestant, done, None)
-        if values := least or shown:
-            mean = mean_of(values, objective, log=True)
-            own, shared = apart(values, objective, log=True)
+        if shown := place.finished:
+            mean = mean_of(shown, objective, log=True)
+            own, shared = apart(shown, objective, log=True)
             place = Place(contestant, done, mean, own.std_err, shared)
         places.append(place)
     better, why_not = None, ""

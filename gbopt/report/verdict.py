@@ -58,11 +58,13 @@ def _against(view: CampaignView, best: Recommendation, group: Boundary) -> str:
     found = (view.confirmation or {}).get("improvement")
     # The search may have gone on since, to another boundary than the one that was confirmed.
     if found and found.get("best") == group.evaluations[0].spec.geometry_key:
-        least = "at least " if found["bound"] else ""
-        return (
-            f"the reference {found['reference']} has {least}{found['factor']:.3g} times its "
-            f"resistance ({found['low']:.3g} to {found['high']:.3g}, 95 % interval, fresh seeds)"
-        )
+        if found["bound"]:
+            how = f"at least {found['factor']:.3g} times"
+            sure = f"above {found['low']:.3g} with a confidence of 97.5 %"
+        else:
+            how = f"{found['factor']:.3g} times"
+            sure = f"{found['low']:.3g} to {found['high']:.3g}, 95 % interval"
+        return f"the reference {found['reference']} has {how} its resistance ({sure}, fresh seeds)"
     others = [b for b in boundaries(view) if b != group]
     if others:
         alike = sum(not _worse(best, b) for b in others)

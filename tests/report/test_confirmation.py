@@ -2,6 +2,7 @@
 
 import pytest
 
+from gbopt.analysis.statistics import interval
 from gbopt.campaign.confirm import Rung
 from gbopt.evaluate.candidate import Job
 from gbopt.model.evaluation import Status
@@ -53,10 +54,18 @@ def test_the_best_is_held_against_a_choice_at_random():
     # What the boundaries differ by is in the interval: 0.24 decades, of four values.
     assert better.log10_factor.std_err == pytest.approx(0.24 / 2, rel=0.05)
     assert "is 2.24 times the resistance of the best" in found.sentences()[2]
-    # Of one that was ended early as worse, its value is what it has at least.
-    design[3] = design[3].model_copy(update={"status": Status.PRUNED})
+    # One that was ended early as worse looked bad: what it has at least is below its value.
+    pruned = finished(3, 1.6, 0.02)
+    lower = interval(pruned.objective, 0.95)[0]
+    design[3] = pruned.model_copy(update={"status": Status.PRUNED})
     found = summarise(config(), results((1.0, 1.02, 0.98), (1.3, 1.34, 1.32)), design)
-    assert "is at least 2.24 times" in found.sentences()[2]
+    least = 10 ** ((1.1 + 1.5 + 1.2 + lower) / 4 - 1.0)
+    assert lower < 1.57
+    assert found.better_than_random.factor == pytest.approx(least, rel=0.001)
+    assert (
+        f"is at least {least:.3g} times the resistance of the best (above "
+        in (found.sentences()[2])
+    )
     assert summarise(config(), results((1.0, 1.02), (1.3, 1.34))).better_than_random is None
 
 
@@ -76,6 +85,10 @@ def test_what_failed_its_checks_or_was_not_run_is_said():
         found.remarks()
     )
     assert "In 1 of 6 runs the check temperature failed." in found.remarks()
+    warned = finished(0, 1.0, 0.02, flags={"grain_thickness": "warn", "lag": "ok"})
+    found = summarise(config(), [(role, warned), *runs[1:]])
+    assert "In 1 of 6 runs the check grain_thickness warns." in found.remarks()
+    assert not any("lag" in remark for remark in found.remarks())
     assert not any("check" in remark for remark in summarise(config(), runs).remarks())
 
 
@@ -111,6 +124,45 @@ def test_the_record_holds_what_is_drawn():
     shown = found.as_dict()["shown"]
     assert shown["best"].endswith("-1100K-0")
     assert found.as_dict()["improvement"]["factor"] == pytest.approx(10**0.32, rel=0.01)
+
+
+def test_an_improvement_of_a_bound_has_no_upper_end():
+    found = summarise(config(), results((1.0, 1.02, 0.4), (1.3, 1.34, 1.32), bound="upper"))
+    record = found.as_dict()["improvement"]
+    assert (record["bound"], record["high"]) == ("lower", None)
+    assert record["low"] == pytest.approx(found.better.interval(0.95)[0])
+    assert f"(above {record['low']:.3g} with a confidence of 97.5 %" in found.sentences()[0]
+    assert found.rows()[0]["log10 objective"].startswith("<= ")
+
+
+def by_field(runs, shift):
+    """The same by the field route, where the reference has more by so many decades."""
+    made = []
+    for r, e in runs:
+        asr = 1e-7 * 10 ** (0.01 * r.replica + (shift if r.role == "reference" else 0))
+        route = {
+            ASR: estimate(1e-7, 1e-8, "ohm cm2"),
+            f"{ASR}_field": estimate(asr, 0.05 * asr, "ohm cm2"),
+            "resistance_ratio_field": estimate(1.5, 0.2),
+        }
+        made.append((r, e.model_copy(update={"observables": e.observables | route})))
+    return made
+
+
+def test_the_field_route_stands_beside_the_tracer_one():
+    found = summarise(config(), by_field(results((1.0, 1.02, 0.98), (1.3, 1.34, 1.32)), 0.5))
+    rows = found.as_dict()["routes"]
+    assert [(row["boundary"], row["route"]) for row in rows] == [
+        (role, route) for role in ("best", "reference") for route in ("tracer", "field")
+    ]
+    # The bulk reference is that of all three: their mean is not known better than one of them.
+    assert rows[1]["ASR (ohm cm2)"] == "1.02(5)e-07"
+    said = next(s for s in found.sentences() if "by the field route" in s)
+    assert "the reference has 3.16 times that of the best (95 % interval " in said
+    assert not any("collective" in s for s in found.sentences())
+    numbers = found.as_dict()["evaluations"]
+    assert [row["role"] for row in numbers] == ["best"] * 3 + ["reference"] * 3
+    assert numbers[0][f"{ASR}_field_unit"] == "ohm cm2"
 
 
 @pytest.mark.parametrize(("bound", "expected"), [("lower", "upper"), (None, None)])

@@ -19,6 +19,7 @@ from gbopt.geometry.build import build_bicrystal
 from gbopt.geometry.files import write_structure
 from gbopt.report import exports
 from gbopt.report.bundle import Credit, write_bundle
+from gbopt.report.numbers import number_table
 from gbopt.report.print_figures import write_figures
 from gbopt.store.rundir import EVALUATION, RunFolder
 from tests.report.factory import config, mixed, view, write_profiles
@@ -73,7 +74,7 @@ def test_trials_without_structures_are_refused(campaign, tmp_path):
 
 
 def test_the_table_holds_every_number(campaign, tmp_path):
-    rows = exports.trace_table(campaign)
+    rows = number_table(campaign.evaluations)
     exports.write_table(rows, tmp_path / "t.csv")
     exports.write_table(rows, tmp_path / "t.json")
     with (tmp_path / "t.csv").open() as handle:
@@ -85,11 +86,11 @@ def test_the_table_holds_every_number(campaign, tmp_path):
     assert found[4]["log10_objective_bound"] == "lower"
     assert found[2]["cause"] == "the cell blew up"
     with pytest.raises(RunFolderError, match="no evaluation has finished"):
-        exports.write_table(exports.trace_table(view()), tmp_path / "none.csv")
+        exports.write_table(number_table(view().evaluations), tmp_path / "none.csv")
 
 
 def test_parquet_is_written_or_refused_in_one_sentence(campaign, tmp_path):
-    rows = exports.trace_table(campaign)
+    rows = number_table(campaign.evaluations)
     target = tmp_path / "t.parquet"
     if find_spec("pyarrow") is None or find_spec("pandas") is None:
         with pytest.raises(EnvironmentProblem, match="is not installed") as caught:

@@ -86,11 +86,26 @@ def test_an_error_of_the_bulk_that_all_share_hides_no_order(ranked):
     assert "Of 3 pairs" in found.sentences()[2]
 
 
-def test_lower_bounds_come_last_and_are_in_no_order(ranked):
-    found = ranked((0.5, 0.7), [((0.6, "lower"), 0.6), (1.0, 1.01)], (1.2, 1.21))
+@pytest.mark.parametrize(("bound", "sign"), [("lower", ">= "), ("upper", "<= ")])
+def test_bounds_are_in_no_order(ranked, bound, sign):
+    found = ranked((0.5, 0.7), [((0.6, bound), 0.6), (1.0, 1.01)], (1.2, 1.21))
     rows = found.rows()
-    assert rows[0]["again"] == 3
-    assert rows[0]["log10 again"].startswith(">= ")
+    assert [row["again"] for row in rows] == [None, 1, 2]
+    assert rows[0]["log10 again"].startswith(sign)
+    assert rows[0]["resolved"] == "1 of 2"
     assert "1 boundaries have both values" in found.sentences()[1]
-    assert found.better is None
-    assert "No comparison with the conventional boundary" in found.sentences()[-1]
+    if bound == "lower":
+        assert found.better is None
+        assert "No comparison with the conventional boundary" in found.sentences()[-1]
+    else:  # what is only known to be low makes the factor a least one
+        assert "has at least " in found.sentences()[-1]
+        assert "(above " in found.sentences()[-1]
+
+
+def test_every_run_is_a_row_of_numbers(ranked):
+    found = ranked((0.5, 0.7, 0.9), [(0.8, 0.81), (1.0, 1.01), (1.2, 1.19)], (1.5, 1.52))
+    rows = found.table()
+    assert [row["rank_in_search"] for row in rows] == [1, 1, 2, 2, 3, 3, None, None]
+    assert rows[0]["log10_objective"] == pytest.approx(0.8)
+    assert rows[0]["gb_resistivity_unit"] == "ohm cm"
+    assert found.as_dict()["improvement"]["factor"] == pytest.approx(found.better.factor)
