@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gbopt.analysis.statistics import interval, propagate
+from gbopt.analysis.statistics import combine, interval, propagate
 from gbopt.errors import AnalysisError
 from gbopt.model.observables import Estimate
 from gbopt.units import BOLTZMANN_EV_K
@@ -33,6 +33,7 @@ FAR_FACTOR = 2.0
 TRANSITION_K = (873.0, 898.0)
 """Undoped LLZO turns from tetragonal to cubic between these temperatures (neutron diffraction)."""
 METHOD = "weighted least squares in 1/kT, errors widened by the Birge ratio"
+METHOD_OF_REPLICAS = f"mean of replicas' {METHOD}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,38 @@ class _Line:
         return plain.model_copy(update={"std_err": plain.std_err * math.sqrt(self.birge)})
 
 
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """The same line through the logarithms of each replica, which is one structure throughout.
+
+    What structures differ by is much the same at all temperatures, so it moves a whole ladder and
+    hardly its slope: taken for independent errors of the points it would blur the slope. So each
+    replica has its own prefactor and Ea, and what these differ by is the error of their mean.
+    """
+
+    replicas: tuple[tuple[Estimate, ...], ...]
+    """The n logarithms of each, with the error that is its own."""
+    shared: tuple[Estimate, ...]
+    """At each of the n temperatures an error of zero that all replicas have in common."""
+    solver: NDArray[np.float64]
+    """(2, n) what turns n logarithms into ln prefactor and Ea, eV."""
+    birge: float
+    """Factor on the variances."""
+
+    def estimate(self, row: tuple[float, float], unit: str, offset: float = 0.0) -> Estimate:
+        """The offset plus the row times (ln prefactor, Ea)."""
+        slopes = (np.array(row) @ self.solver).tolist()
+        each = []
+        for logs in self.replicas:
+            terms = list(zip(slopes, logs, strict=True))
+            value = offset + sum(slope * log.value for slope, log in terms)
+            each.append(propagate(value, terms, unit=unit, method=METHOD))
+        own = combine(each, method=METHOD_OF_REPLICAS)
+        parts = [(1.0, own), *zip(slopes, self.shared, strict=True)]
+        plain = propagate(own.value, parts, unit=unit, method=METHOD_OF_REPLICAS)
+        return plain.model_copy(update={"std_err": plain.std_err * math.sqrt(self.birge)})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrheniusFit:
     """D = D0 exp(-Ea/kT), or sigma T = A exp(-Ea/kT), fitted to a ladder."""
@@ -74,7 +107,7 @@ class ArrheniusFit:
     """Points less two."""
     warnings: tuple[str, ...]
     """What to distrust about the fit, a sentence each."""
-    _line: _Line = field(repr=False, compare=False)
+    _line: _Line | _Lines = field(repr=False, compare=False)
 
     def at(self, temperature_K: float) -> Estimate:
         """log10 of D or sigma at a temperature; value and error are in decades."""
@@ -124,6 +157,64 @@ def fit_arrhenius(points: Sequence[Point], *, quantity: Quantity) -> ArrheniusFi
     _require_usable(kept)
     temperatures, unit = tuple(T for T, _ in kept), kept[0][1].unit
     line, chi2 = _fit([_log(T, estimate, quantity) for T, estimate in kept], temperatures)
+    return _told(line, chi2, temperatures, unit, quantity, points)
+
+
+def fit_replicas(
+    points: Sequence[Point],
+    replicas: Sequence[Sequence[Estimate]],
+    shared: Sequence[Estimate],
+    *,
+    quantity: Quantity,
+) -> ArrheniusFit:
+    """Fit a ladder of which every replica is one structure at all temperatures.
+
+    Args:
+        points: see ``fit_arrhenius``; the means of the replicas.
+        replicas: for each of two or more its values at the temperatures of the points, in their
+            order, with the errors that are its own.
+        shared: for each point an estimate with the relative error that all replicas have in common.
+        quantity: see ``fit_arrhenius``.
+
+    Raises:
+        AnalysisError: see ``fit_arrhenius``; or a replica without a resolved value at a point that
+            is fitted.
+    """
+    places = [n for n, (_, estimate) in enumerate(points) if _resolved(estimate)]
+    _require_usable([points[n] for n in places])
+    if not all(_resolved(values[n]) for values in replicas for n in places):
+        raise AnalysisError(
+            "a replica has no resolved value at a temperature that the others have",
+            hint="fit the means alone, or run this replica longer",
+        )
+    temperatures = tuple(points[n][0] for n in places)
+    logs = tuple(
+        tuple(_log(points[n][0], values[n], quantity) for n in places) for values in replicas
+    )
+    common = tuple(shared[n].model_copy(update={"value": 0.0}) for n in places)
+    # The weights, and how straight the line is, by what is not the same along a ladder.
+    means = [
+        propagate(
+            float(np.mean([log.value for log in column])),
+            [*((1 / len(column), log) for log in column), (1.0, bulk)],
+            unit="ln",
+            method=METHOD,
+        )
+        for column, bulk in zip(zip(*logs, strict=True), common, strict=True)
+    ]
+    line, chi2 = _fit(means, temperatures)
+    lines = _Lines(logs, common, line.solver, line.birge)
+    return _told(lines, chi2, temperatures, points[places[0]][1].unit, quantity, points)
+
+
+def _told(
+    line: _Line | _Lines,
+    chi2: float,
+    temperatures: tuple[float, ...],
+    unit: str,
+    quantity: Quantity,
+    points: Sequence[Point],
+) -> ArrheniusFit:
     times = " K" if quantity == "conductivity" else ""
     return ArrheniusFit(
         quantity=quantity,
@@ -132,7 +223,7 @@ def fit_arrhenius(points: Sequence[Point], *, quantity: Quantity) -> ArrheniusFi
         Ea_eV=line.estimate((0.0, 1.0), "eV"),
         ln_prefactor=line.estimate((1.0, 0.0), f"ln({unit}{times})"),
         chi2=chi2,
-        dof=len(kept) - 2,
+        dof=len(temperatures) - 2,
         warnings=(*_left_out(points), *_ladder_warnings(temperatures)),
         _line=line,
     )

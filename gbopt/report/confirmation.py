@@ -16,11 +16,10 @@ from gbopt.model.evaluation import Evaluation, Status
 from gbopt.model.observables import QUANTITIES, Estimate
 from gbopt.potentials.library import get_potential
 from gbopt.report.ladders import (
-    CRYSTAL,
     LADDERS,
     Ladder,
     Rows,
-    conductance,
+    fit_crystal,
     fit_ladder,
     fitted_rows,
     ladder_row,
@@ -269,8 +268,8 @@ def summarise(
     except AnalysisError as error:
         why_not = error.message
     ladders = (
-        *(_ladder(results, (role,), *ladder) for role in ROLES for ladder in LADDERS),
-        _ladder(results, ROLES, *CRYSTAL)._replace(of="bulk"),
+        *(_ladder(results, role, *ladder) for role in ROLES for ladder in LADDERS),
+        _crystal(results),
     )
     per_area = _per_area(config, results) if better and film_of(config) else None
     than_random = _improvement(best, _unchosen(at_random, name), name, scatter)
@@ -362,15 +361,17 @@ def _bare(mean: Estimate | None) -> str | None:
     return None if mean is None else str(mean.model_copy(update={"unit": ""}))
 
 
-def _ladder(results: Results, roles: Sequence[Role], key: str, what: str) -> Ladder:
-    points = []
-    for T in sorted({rung.temperature_K for rung, _ in results}):
-        done = [
-            e
-            for role in roles
-            for e in _group(results, role, T)
-            if e.status.finished and key in e.observables
-        ]
-        if done:
-            points.append((T, conductance(done, key)))
-    return fit_ladder(roles[0], what, tuple(points))
+def _ladder(results: Results, role: Role, name: str, what: str) -> Ladder:
+    runs: dict[float, dict[int, Evaluation]] = {}
+    for rung, e in results:
+        if rung.role == role and e.status.finished and name in e.observables:
+            runs.setdefault(rung.temperature_K, {})[rung.replica] = e
+    return fit_ladder(role, what, name, runs)
+
+
+def _crystal(results: Results) -> Ladder:
+    runs: dict[float, list[Evaluation]] = {}
+    for rung, e in results:
+        if e.status.finished and "bulk_resistivity" in e.observables:
+            runs.setdefault(rung.temperature_K, []).append(e)
+    return fit_crystal(runs)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gbopt.analysis.arrhenius import ArrheniusFit, Point, fit_arrhenius
+from gbopt.analysis.arrhenius import ArrheniusFit, Point, fit_arrhenius, fit_replicas
 from gbopt.analysis.boundary import log_objective
 from gbopt.analysis.statistics import Bound, interval, propagate
 from gbopt.errors import AnalysisError
 from gbopt.model.evaluation import Evaluation
 from gbopt.model.observables import Estimate, format_with_error
-from gbopt.report.replicas import mean_of
+from gbopt.report.replicas import apart, mean_of, own_log
 
 Rows = list[dict[str, Any]]
 
@@ -26,6 +26,7 @@ LADDERS = (
 CRYSTAL = ("bulk_resistivity", "conductivity of the crystal")
 _UNITS = {"ohm cm": "S/cm", "ohm cm2": "S/cm2"}
 _LEVEL = 0.95
+_LEAST_REPLICAS = 2
 # Points of a fitted line between the hottest run and the temperature of the extrapolation.
 _ALONG = 25
 
@@ -42,19 +43,98 @@ class Ladder(NamedTuple):
     """What was measured."""
 
 
-def fit_ladder(of: str, what: str, points: tuple[Point, ...]) -> Ladder:
-    """Fit conductances over temperature.
+Runs = Mapping[float, Mapping[int, Evaluation]]
+"""Finished runs of one boundary by temperature, K, and replica."""
+
+
+def fit_ladder(of: str, what: str, name: str, runs: Runs) -> Ladder:
+    """Fit the conductance of a boundary over temperature.
+
+    Replicas that are resolved at all temperatures are fitted each by itself, as they are the same
+    structure from one to the other; where one is missing the means are fitted.
 
     Args:
-        of: the boundary's role, or "bulk".
+        of: the boundary's role.
         what: the quantity in words.
-        points: temperatures, K, and the mean of the replicas there.
+        name: of the resistance.
+        runs: that have the resistance.
     """
+    points = _means(name, {T: list(there.values()) for T, there in runs.items()})
+    ladders = _replicas(name, runs, [T for T, point in points if point.bound is None])
     try:
-        fit = fit_arrhenius(points, quantity="conductivity")
+        if ladders:
+            shared = [_shared(name, list(runs[T].values())) for T, _ in points]
+            fit = fit_replicas(points, ladders, shared, quantity="conductivity")
+        else:
+            fit = fit_arrhenius(points, quantity="conductivity")
     except AnalysisError as error:
         return Ladder(of, what, None, error.message, points)
     return Ladder(of, what, fit, "", points)
+
+
+def fit_crystal(runs: Mapping[float, Sequence[Evaluation]]) -> Ladder:
+    """Fit the conductivity of the crystal, whose reference all runs at one temperature share.
+
+    Args:
+        runs: finished ones by temperature, K.
+    """
+    name, what = CRYSTAL
+    points = _means(name, runs)
+    try:
+        return Ladder("bulk", what, fit_arrhenius(points, quantity="conductivity"), "", points)
+    except AnalysisError as error:
+        return Ladder("bulk", what, None, error.message, points)
+
+
+def _means(name: str, runs: Mapping[float, Sequence[Evaluation]]) -> tuple[Point, ...]:
+    return tuple((T, conductance(there, name)) for T, there in sorted(runs.items()) if there)
+
+
+def _replicas(name: str, runs: Runs, temperatures_K: Sequence[float]) -> list[list[Estimate]]:
+    """The values of each replica at all temperatures; nothing unless all replicas have them."""
+    numbers = sorted({replica for there in runs.values() for replica in there})
+    whole = all(set(runs[T]) == set(numbers) for T in temperatures_K)
+    if len(numbers) < _LEAST_REPLICAS or not whole:
+        return []
+    found = {
+        n: {T: _own_conductance(there.get(n), name) for T, there in sorted(runs.items())}
+        for n in numbers
+    }
+    # At a temperature that is not fitted a value is not looked at.
+    if any(not _is_clear(of_one[T]) for of_one in found.values() for T in temperatures_K):
+        return []
+    return [list(of_one.values()) for of_one in found.values()]
+
+
+def _is_clear(estimate: Estimate) -> bool:
+    return estimate.bound is None and estimate.value > estimate.std_err
+
+
+def _own_conductance(run: Evaluation | None, name: str) -> Estimate:
+    """One over a resistance, with the error that is the run's own; a bound where there is none."""
+    if run is None:
+        return Estimate(
+            value=0.0, std_err=0.0, unit="", n_eff=2, method="nothing was run", bound="lower"
+        )
+    log = own_log(run, name)
+    value = 10.0**-log.value
+    unit = _UNITS[run.observables[name].unit]
+    terms = [(value * math.log(10), log)]
+    bound = _opposite({log.bound} - {None})
+    return propagate(value, terms, unit=unit, method=f"one over: {log.method}", bound=bound)
+
+
+def _shared(name: str, runs: Sequence[Evaluation]) -> Estimate:
+    """The relative error that the bulk reference brings to all runs at one temperature."""
+    _, log10 = apart(runs, name, log=True)
+    rho = runs[0].observables.get("bulk_resistivity")
+    return Estimate(
+        value=1.0,
+        std_err=abs(log10) * math.log(10),
+        unit="",
+        n_eff=rho.n_eff if rho else 2,
+        method="bulk reference",
+    )
 
 
 def measured_rows(ladder: Ladder) -> Rows:

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from gbopt.analysis.arrhenius import ArrheniusFit, Point, fit_arrhenius
-from gbopt.analysis.statistics import interval
+from gbopt.analysis.arrhenius import ArrheniusFit, Point, fit_arrhenius, fit_replicas
+from gbopt.analysis.statistics import combine, interval
 from gbopt.errors import AnalysisError
 from gbopt.model.observables import Estimate
 from gbopt.units import BOLTZMANN_EV_K
@@ -58,6 +58,78 @@ def test_intervals_cover_the_truth_as_often_as_they_claim(temperatures) -> None:
         assert 0.93 <= share <= 0.985
     for share in covered(fits, 0.68):
         assert 0.64 <= share <= 0.80
+
+
+def replicated_fits(
+    count: int, *, offset_dex: float, Ea_eV: float = 0.0, shared: float = 0.0, plain: bool = False
+) -> list[ArrheniusFit]:
+    """Ladders of four replicas with errors of 0.02 decades, each of one structure throughout.
+
+    Args:
+        count: how many.
+        offset_dex: what the structures differ by at all temperatures.
+        Ea_eV: what their activation energies differ by.
+        shared: relative error that all replicas at one temperature have in common.
+        plain: whether to fit the means as if they were independent.
+    """
+    rng = np.random.default_rng(5)
+    own = 0.02 * math.log(10)
+    middle = 1 / (BOLTZMANN_EV_K * 1150.0)
+    fits = []
+    for _ in range(count):
+        common = 1 + shared * rng.normal(size=len(LADDER_K))
+        replicas = []
+        for _ in range(4):
+            offset, energy = offset_dex * math.log(10) * rng.normal(), Ea_eV * rng.normal()
+            logs = [
+                offset - energy * (1 / (BOLTZMANN_EV_K * T) - middle) + own * rng.normal()
+                for T in LADDER_K
+            ]
+            values = [true_D(T) * math.exp(x) for T, x in zip(LADDER_K, logs, strict=True)]
+            replicas.append([estimate(D * c, own * D * c) for D, c in zip(values, common)])  # noqa: B905
+        means = [combine(column, method="") for column in zip(*replicas, strict=True)]
+        points = list(zip(LADDER_K, means, strict=True))
+        errors = [estimate(1.0, shared)] * len(LADDER_K)
+        if plain:
+            fits.append(fit_arrhenius(points, quantity="diffusivity"))
+        else:
+            fits.append(fit_replicas(points, replicas, errors, quantity="diffusivity"))
+    return fits
+
+
+def test_what_structures_differ_by_throughout_does_not_blur_the_slope() -> None:
+    found, plain = (
+        [f.Ea_eV.std_err for f in replicated_fits(100, offset_dex=0.1, plain=way)]
+        for way in (False, True)
+    )
+    # 0.01 decades of a mean of four, over the four temperatures.
+    inverse_eV = np.array([1 / (BOLTZMANN_EV_K * T) for T in LADDER_K])
+    true = 0.01 * math.log(10) / math.sqrt(((inverse_eV - inverse_eV.mean()) ** 2).sum())
+    # The Birge ratio and the variance between replicas are never taken below what is expected.
+    assert true < np.mean(found) < 1.4 * true
+    assert np.mean(plain) > 3 * np.mean(found)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        {"offset_dex": 0.0},
+        {"offset_dex": 0.1},
+        {"offset_dex": 0.1, "shared": 0.05},
+        {"offset_dex": 0.05, "Ea_eV": 0.05},
+    ],
+)
+def test_intervals_of_replicas_cover_the_truth_as_often_as_they_claim(of) -> None:
+    for share in covered(replicated_fits(400, **of), 0.95):
+        assert 0.9 <= share <= 0.99
+
+
+def test_a_replica_that_shows_nothing_at_a_temperature_is_refused() -> None:
+    points = ladder()
+    values = [value for _, value in points]
+    hidden = [*values[:3], estimate(1e-7, 1e-6)]
+    with pytest.raises(AnalysisError, match="a replica has no resolved value"):
+        fit_replicas(points, [values, hidden], values, quantity="diffusivity")
 
 
 def test_scatter_beyond_the_errors_widens_them() -> None:

@@ -1,5 +1,7 @@
 """The confirmation on real LLZO cells: interrupted, continued, compared, refused."""
 
+import csv
+import io
 import json
 import shutil
 
@@ -58,6 +60,25 @@ def test_a_confirmation_is_interrupted_continued_and_read_again(searched, tmp_pa
     assert len(found["ladders"]) == 5
     # The search itself is as it was.
     assert len(events(run, "finished")) == 2
+
+    # What failed for the machine's sake stays so until it is asked for.
+    record = min(run.glob("confirm/*-1100K-0/evaluation.json"))
+    data = json.loads(record.read_text())
+    failure = {"stage": "nvt", "cause": "killed for memory", "hint": "", "log_tail": ""}
+    data |= {"status": "md_failed", "failure": failure, "objective": None}
+    record.write_text(json.dumps(data))
+    done = gbopt("confirm", run)
+    assert done.returncode == 4
+    assert "0 of 8 runs to do" in done.stderr
+    assert "1100 K, replica 0 failed: killed for memory." in done.stdout
+    done = gbopt("confirm", run, "--retry-failed", "--format", "csv")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 of 8 runs to do" in done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["status"] for row in rows].count("md_failed") == 0
+    assert len(rows) == 8
+    assert {row["temperature_K"] for row in rows} == {"1100.0", "1300.0"}
+    assert (record.parent / "earlier-1" / record.name).exists()
 
 
 def test_a_film_of_glass_is_the_reference(searched, tmp_path):

@@ -105,6 +105,21 @@ def test_the_bulk_reference_counts_once_at_each_temperature():
     assert bulk.fit.Ea_eV.std_err == pytest.approx(0.05 * 2**0.5 / step, rel=0.02)
 
 
+def test_each_replica_is_a_ladder_of_its_own():
+    """Other seeds lie a factor apart, at all temperatures alike: the slope is sharp."""
+    whole = []
+    for T, shift in ((1000.0, 0.2), (1100.0, 0.0), (1200.0, -0.16)):
+        for r, e in results((1.0 + shift, 1.3 + shift, 0.7 + shift), (2.0, 2.0, 2.0)):
+            whole.append((r._replace(temperature_K=T), e))
+    found = summarise(config(), whole)
+    sharp = next(ladder for ladder in found.ladders if ladder.of == "best").fit.Ea_eV
+    assert "of replicas" in sharp.method
+    # A run is missing: the means alone are fitted, with what the seeds differ by at each point.
+    part = summarise(config(), whole[1:])
+    blurred = next(ladder for ladder in part.ladders if ladder.of == "best").fit.Ea_eV
+    assert blurred.std_err > 3 * sharp.std_err
+
+
 def test_the_record_holds_what_is_drawn():
     runs = results((1.0, 1.02, 0.98), (1.3, 1.34, 1.32))
     hotter = [(r._replace(temperature_K=1200.0), e) for r, e in runs]
