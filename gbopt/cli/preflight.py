@@ -297,6 +297,8 @@ def _hours(
 
 
 def _warnings(config: CampaignConfig) -> list[str]:
+    from gbopt.evaluate.adaptive import LEAST_SEGMENTS
+
     found = []
     if config.geometry.crystal_A < 20:
         found.append("grains thinner than about 40 A hold no bulk crystal: raise crystal_A")
@@ -309,6 +311,11 @@ def _warnings(config: CampaignConfig) -> list[str]:
         found.append("undoped LLZO orders below about 880 K, and Li hops too rarely for MD")
     if config.md.production_ps < 50:
         found.append("less than 50 ps of production resolves only the fastest boundaries")
+    if "adaptive" in config.model_fields_set and config.analysis.segments <= LEAST_SEGMENTS:
+        found.append(
+            f"[adaptive] has no effect: no run ends before {LEAST_SEGMENTS} segments, and these "
+            f"have {config.analysis.segments}: raise analysis.segments"
+        )
     if config.md.potential.startswith("kozinsky-grieder-cip"):
         found.append("this potential is valid at fixed volume only; boundaries relax at 1 atm")
     if (volts := _volts(config)) > _LINEAR_V * config.md.temperature_K / _LINEAR_AT_K:

@@ -144,6 +144,16 @@ def test_check_gives_its_figures_as_json_and_csv(capsys):
     assert row["key"] == found["key"]
 
 
+@pytest.mark.parametrize(("segments", "warned"), [(4, True), (5, False)])
+def test_check_says_where_adaptive_ending_has_no_effect(tmp_path, capsys, segments, warned):
+    text = CAMPAIGN.read_text().replace("segments = 5", f"segments = {segments}")
+    file = tmp_path / "campaign.toml"
+    file.write_text(text + "\n[adaptive]\nprune = true\n")
+    check(file, Format.JSON)
+    warnings = json.loads(capsys.readouterr().out)["warnings"]
+    assert any("[adaptive] has no effect" in warning for warning in warnings) == warned
+
+
 def test_version():
     assert gbopt("--version").stdout.startswith("gbopt 0.")
 
