@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import get_args
 
 from gbopt.analysis.statistics import interval
 from gbopt.config.sections import OtherObservable
@@ -14,7 +15,7 @@ from gbopt.store.files import write_atomic
 from gbopt.store.rundir import EVALUATION
 from gbopt.store.study import FINISHED, Result, TrialRecord
 
-OTHERS = ("li_enrichment_ratio", "o_vacancy_fraction", "gb_energy", "excess_length")
+OTHERS = get_args(OtherObservable)
 """Observables that the search may learn from, or keep within limits."""
 
 

@@ -301,7 +301,7 @@ def _warnings(config: CampaignConfig) -> list[str]:
 
     found = []
     if config.geometry.crystal_A < 20:
-        found.append("grains thinner than about 40 A hold no bulk crystal: raise crystal_A")
+        found.append("grains thinner than some 40 A hold no bulk crystal: raise crystal_A")
     if any(d.where != "core" for dopants in config.geometry.dopants for d in dopants):
         found.append(
             "the bulk reference is undoped: what dopants change in the grains is counted with the "

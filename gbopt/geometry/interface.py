@@ -236,7 +236,7 @@ def _sheared(interface: Interface, spec: GBSpec) -> Interface:
         raise GeometryError(
             f"({digits(spec.plane)})[{digits(spec.axis)}] reaches {spec.misorientation_deg:g} deg "
             f"only with {strain:.2%} of strain, max_strain allows {spec.max_strain:.2%}",
-            hint="take the plane that `gbopt catalog --angle` proposes, or raise max_strain",
+            hint="take the plane that `gbopt catalog` proposes, or raise max_strain",
         )
     cuts = []
     for cut, sign in ((interface.first, 1.0), (interface.second, -1.0)):
