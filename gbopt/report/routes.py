@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from gbopt.errors import AnalysisError
 from gbopt.evaluate.agreement import RATIOS
 from gbopt.model.evaluation import Evaluation
-from gbopt.model.observables import Estimate
 from gbopt.report.replicas import compared, mean_of
 
 Rows = list[dict[str, Any]]
@@ -16,19 +15,28 @@ Rows = list[dict[str, Any]]
 
 class _Route(NamedTuple):
     name: str
+    sigma: str
     per_area: str
     over_bulk: str
 
 
 ROUTES = (
-    _Route("tracer", "area_specific_resistance", RATIOS["tracer"]),
-    _Route("collective", "area_specific_resistance_collective", RATIOS["collective"]),
-    _Route("field", "area_specific_resistance_field", RATIOS["field"]),
+    _Route("tracer", "conductivity_through_plane", "area_specific_resistance", RATIOS["tracer"]),
+    _Route(
+        "collective",
+        "conductivity_collective",
+        "area_specific_resistance_collective",
+        RATIOS["collective"],
+    ),
+    _Route("field", "conductivity_field", "area_specific_resistance_field", RATIOS["field"]),
 )
+_HOLDS_BULK = {r.over_bulk for r in ROUTES} | {r.per_area for r in ROUTES[1:]}
 
 
 def route_rows(boundary: str, temperature_K: float, done: Sequence[Evaluation]) -> Rows:
-    """One row for each route that the replicas of a boundary have figures of; none for one alone.
+    """One row for each route that the replicas of a boundary have figures of.
+
+    Without a resistance where the conductivity of the cell, or of bulk, is not told from zero.
 
     Args:
         boundary: what it is called.
@@ -37,34 +45,36 @@ def route_rows(boundary: str, temperature_K: float, done: Sequence[Evaluation]) 
     """
     rows = []
     for route in ROUTES:
-        runs = [e for e in done if route.per_area in e.observables]
-        if not runs:
+        if not any(route.sigma in e.observables for e in done):
             continue
-        ratios = [e for e in runs if route.over_bulk in e.observables]
         rows.append(
             {
                 "boundary": boundary,
                 "T (K)": f"{temperature_K:g}",
                 "route": route.name,
-                "ASR (ohm cm2)": str(_mean(runs, route.per_area)),
-                "resistance over bulk": str(_mean(ratios, route.over_bulk)) if ratios else None,
-                "runs": len(runs),
+                "conductivity (S/cm)": _mean(done, route.sigma),
+                "ASR (ohm cm2)": _mean(done, route.per_area),
+                "resistance over bulk": _mean(done, route.over_bulk),
+                "runs with ASR": sum(route.per_area in e.observables for e in done),
             }
         )
-    return rows if len(rows) > 1 else []
+    return rows
 
 
-def _mean(runs: Sequence[Evaluation], name: str) -> Estimate:
+def _mean(done: Sequence[Evaluation], name: str) -> str | None:
     """The mean, its error not below that of a run where it holds that of the bulk unseen.
 
     Runs have their bulk reference in common, and of the collective and the field route a record
     does not tell how much of an error that is.
     """
-    mean = mean_of(runs, name).model_copy(update={"unit": ""})
-    if name == ROUTES[0].per_area:
-        return mean
-    of_one = sum(e.observables[name].std_err for e in runs) / len(runs)
-    return mean.model_copy(update={"std_err": max(mean.std_err, of_one)})
+    runs = [e for e in done if name in e.observables]
+    if not runs:
+        return None
+    mean = mean_of(runs, name)
+    if name in _HOLDS_BULK:
+        of_one = sum(e.observables[name].std_err for e in runs) / len(runs)
+        mean = mean.model_copy(update={"std_err": max(mean.std_err, of_one)})
+    return str(mean.model_copy(update={"unit": ""}))
 
 
 def route_sentences(best: Sequence[Evaluation], reference: Sequence[Evaluation]) -> list[str]:

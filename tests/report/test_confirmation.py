@@ -156,6 +156,9 @@ def by_field(runs, shift):
     for r, e in runs:
         asr = 1e-7 * 10 ** (0.01 * r.replica + (shift if r.role == "reference" else 0))
         route = {
+            "conductivity_through_plane": estimate(0.4, 0.02, "S/cm"),
+            "conductivity_collective": estimate(0.5, 0.4, "S/cm"),
+            "conductivity_field": estimate(0.6, 0.1, "S/cm"),
             ASR: estimate(1e-7, 1e-8, "ohm cm2"),
             f"{ASR}_field": estimate(asr, 0.05 * asr, "ohm cm2"),
             "resistance_ratio_field": estimate(1.5, 0.2),
@@ -168,10 +171,15 @@ def test_the_field_route_stands_beside_the_tracer_one():
     found = summarise(config(), by_field(results((1.0, 1.02, 0.98), (1.3, 1.34, 1.32)), 0.5))
     rows = found.as_dict()["routes"]
     assert [(row["boundary"], row["route"]) for row in rows] == [
-        (role, route) for role in ("best", "reference") for route in ("tracer", "field")
+        (role, route)
+        for role in ("best", "reference")
+        for route in ("tracer", "collective", "field")
     ]
     # The bulk reference is that of all three: their mean is not known better than one of them.
-    assert rows[1]["ASR (ohm cm2)"] == "1.02(5)e-07"
+    assert rows[2]["ASR (ohm cm2)"] == "1.02(5)e-07"
+    # Not told from zero, a conductivity has no resistance.
+    assert (rows[1]["ASR (ohm cm2)"], rows[1]["runs with ASR"]) == (None, 0)
+    assert rows[1]["conductivity (S/cm)"] == "0.5(2)"
     said = next(s for s in found.sentences() if "by the field route" in s)
     assert "the reference has 3.16 times that of the best (95 % interval " in said
     assert not any("collective" in s for s in found.sentences())
