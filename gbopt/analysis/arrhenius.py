@@ -4,13 +4,14 @@ Weighted least squares of ln D, or of ln(sigma T), against 1/kT with the errors 
 The covariance is that of these errors to first order (delta method), widened by the Birge ratio
 max(1, chi2/dof) where the points scatter more than they allow (Birge 1932). Ordinary least
 squares with 1.96 standard errors would cover the truth in only 70 to 85 % of ladders of three
-to five temperatures.
+to five temperatures. Replicas that are each one structure at all temperatures are fitted each by
+itself (``fit_replicas``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -153,7 +154,7 @@ def fit_arrhenius(points: Sequence[Point], *, quantity: Quantity) -> ArrheniusFi
     Raises:
         AnalysisError: fewer than two temperatures left, mixed units, or a point without error.
     """
-    kept = [(T, estimate) for T, estimate in points if _resolved(estimate)]
+    kept = [(T, estimate) for T, estimate in points if is_resolved(estimate)]
     _require_usable(kept)
     temperatures, unit = tuple(T for T, _ in kept), kept[0][1].unit
     line, chi2 = _fit([_log(T, estimate, quantity) for T, estimate in kept], temperatures)
@@ -162,8 +163,8 @@ def fit_arrhenius(points: Sequence[Point], *, quantity: Quantity) -> ArrheniusFi
 
 def fit_replicas(
     points: Sequence[Point],
-    replicas: Sequence[Sequence[Estimate]],
-    shared: Sequence[Estimate],
+    replicas: Sequence[Mapping[float, Estimate]],
+    shared: Mapping[float, Estimate],
     *,
     quantity: Quantity,
 ) -> ArrheniusFit:
@@ -171,27 +172,25 @@ def fit_replicas(
 
     Args:
         points: see ``fit_arrhenius``; the means of the replicas.
-        replicas: for each of two or more its values at the temperatures of the points, in their
-            order, with the errors that are its own.
-        shared: for each point an estimate with the relative error that all replicas have in common.
+        replicas: for each of two or more its values by temperature, with the errors that are its
+            own.
+        shared: by temperature an estimate with the relative error that all replicas have in common.
         quantity: see ``fit_arrhenius``.
 
     Raises:
         AnalysisError: see ``fit_arrhenius``; or a replica without a resolved value at a point that
             is fitted.
     """
-    places = [n for n, (_, estimate) in enumerate(points) if _resolved(estimate)]
-    _require_usable([points[n] for n in places])
-    if not all(_resolved(values[n]) for values in replicas for n in places):
+    kept = [(T, estimate) for T, estimate in points if is_resolved(estimate)]
+    _require_usable(kept)
+    temperatures = tuple(T for T, _ in kept)
+    if not all(T in of_one and is_resolved(of_one[T]) for of_one in replicas for T in temperatures):
         raise AnalysisError(
             "a replica has no resolved value at a temperature that the others have",
             hint="fit the means alone, or run this replica longer",
         )
-    temperatures = tuple(points[n][0] for n in places)
-    logs = tuple(
-        tuple(_log(points[n][0], values[n], quantity) for n in places) for values in replicas
-    )
-    common = tuple(shared[n].model_copy(update={"value": 0.0}) for n in places)
+    logs = tuple(tuple(_log(T, of_one[T], quantity) for T in temperatures) for of_one in replicas)
+    common = tuple(shared[T].model_copy(update={"value": 0.0}) for T in temperatures)
     # The weights, and how straight the line is, by what is not the same along a ladder.
     means = [
         propagate(
@@ -204,7 +203,7 @@ def fit_replicas(
     ]
     line, chi2 = _fit(means, temperatures)
     lines = _Lines(logs, common, line.solver, line.birge)
-    return _told(lines, chi2, temperatures, points[places[0]][1].unit, quantity, points)
+    return _told(lines, chi2, temperatures, kept[0][1].unit, quantity, points)
 
 
 def _told(
@@ -252,7 +251,8 @@ def _log(temperature_K: float, estimate: Estimate, quantity: Quantity) -> Estima
     )
 
 
-def _resolved(estimate: Estimate) -> bool:
+def is_resolved(estimate: Estimate) -> bool:
+    """Whether a point can be fitted: no bound, and above its own standard error."""
     return estimate.bound is None and estimate.value > estimate.std_err
 
 
@@ -289,7 +289,7 @@ def _left_out(points: Sequence[Point]) -> list[str]:
         + ("only a bound" if estimate.bound else "not above its error")
         + " and was left out."
         for T, estimate in points
-        if not _resolved(estimate)
+        if not is_resolved(estimate)
     ]
 
 

@@ -53,6 +53,7 @@ def confirm(
     campaign = Campaign.recover(run_dir)
     campaign.config = with_workers(_with_film(campaign.config, film, film_li), workers)
     require_room(campaign.config.run, campaign.engine(say).settings)
+    chosen_blindly = campaign.design()
     with attended() as signals:
         try:
             with Display(campaign.folder.path, plain_to=sys.stderr):
@@ -60,7 +61,6 @@ def confirm(
         except KeyboardInterrupt:
             typer.echo("\ninterrupted: finished runs are kept; the same command goes on", err=True)
             raise typer.Exit(signals.exit_code) from None
-    chosen_blindly = campaign.design()
     design = [e for e in campaign.folder.evaluations() if e.trial in chosen_blindly]
     found = summarise(campaign.config, results, design)
     text = json.dumps(found.as_dict(), indent=1, ensure_ascii=False)

@@ -29,7 +29,10 @@ Workers = Annotated[
     typer.Option("--workers", "-j", min=1, help="Evaluations at once, instead of run.workers."),
 ]
 RetryFailed = Annotated[
-    bool, typer.Option("--retry-failed", help="Make runs that failed again, instead of none.")
+    bool,
+    typer.Option(
+        "--retry-failed", help="Run again what failed; else failed runs stay as they are."
+    ),
 ]
 MaxHours = Annotated[
     float | None,

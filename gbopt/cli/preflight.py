@@ -311,7 +311,9 @@ def _warnings(config: CampaignConfig) -> list[str]:
         found.append("undoped LLZO orders below about 880 K, and Li hops too rarely for MD")
     if config.md.production_ps < 50:
         found.append("less than 50 ps of production resolves only the fastest boundaries")
-    if "adaptive" in config.model_fields_set and config.analysis.segments <= LEAST_SEGMENTS:
+    ends_early = config.adaptive.prune or config.adaptive.target_dex > 0
+    asked = "adaptive" in config.model_fields_set and ends_early
+    if asked and config.analysis.segments <= LEAST_SEGMENTS:
         found.append(
             f"[adaptive] has no effect: no run ends before {LEAST_SEGMENTS} segments, and these "
             f"have {config.analysis.segments}: raise analysis.segments"

@@ -143,7 +143,7 @@ class Confirmation:
         ]
         raised: dict[tuple[str, str], set[str]] = {}
         for rung, e in self.results:
-            for flag in e.flags:
+            for flag in e.flags if e.status.finished else ():
                 if flag.level != "ok":
                     raised.setdefault((flag.level, flag.name), set()).add(rung.name)
         done = sum(e.status.finished for _, e in self.results)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gbopt.analysis.arrhenius import ArrheniusFit, Point, fit_arrhenius, fit_replicas
+from gbopt.analysis.arrhenius import (
+    ArrheniusFit,
+    Point,
+    fit_arrhenius,
+    fit_replicas,
+    is_resolved,
+)
 from gbopt.analysis.boundary import log_objective
 from gbopt.analysis.statistics import Bound, interval, propagate
 from gbopt.errors import AnalysisError
@@ -27,6 +34,10 @@ CRYSTAL = ("bulk_resistivity", "conductivity of the crystal")
 _UNITS = {"ohm cm": "S/cm", "ohm cm2": "S/cm2"}
 _LEVEL = 0.95
 _LEAST_REPLICAS = 2
+_AS_IF_INDEPENDENT = (
+    "replicas lack temperatures, so their means were fitted as if each were of other structures: "
+    "the errors are a guess."
+)
 # Points of a fitted line between the hottest run and the temperature of the extrapolation.
 _ALONG = 25
 
@@ -50,8 +61,8 @@ Runs = Mapping[float, Mapping[int, Evaluation]]
 def fit_ladder(of: str, what: str, name: str, runs: Runs) -> Ladder:
     """Fit the conductance of a boundary over temperature.
 
-    Replicas that are resolved at all temperatures are fitted each by itself, as they are the same
-    structure from one to the other; where one is missing the means are fitted.
+    Replicas with a value at all temperatures that can be fitted are fitted each by itself, as they
+    are the same structure from one to the other. With less than two of them the means are fitted.
 
     Args:
         of: the boundary's role.
@@ -59,17 +70,29 @@ def fit_ladder(of: str, what: str, name: str, runs: Runs) -> Ladder:
         name: of the resistance.
         runs: that have the resistance.
     """
+    every = {replica for there in runs.values() for replica in there}
     points = _means(name, {T: list(there.values()) for T, there in runs.items()})
-    ladders = _replicas(name, runs, [T for T, point in points if point.bound is None])
-    try:
-        if ladders:
-            shared = [_shared(name, list(runs[T].values())) for T, _ in points]
-            fit = fit_replicas(points, ladders, shared, quantity="conductivity")
-        else:
-            fit = fit_arrhenius(points, quantity="conductivity")
-    except AnalysisError as error:
-        return Ladder(of, what, None, error.message, points)
-    return Ladder(of, what, fit, "", points)
+    fitted = [T for T, point in points if is_resolved(point)]
+    whole = {n for n in every if all(_is_clear(runs[T].get(n), name) for T in fitted)}
+    if len(whole) < _LEAST_REPLICAS:
+        alike = () if len(every) < _LEAST_REPLICAS else (_AS_IF_INDEPENDENT,)
+        return _ladder(of, what, points, alike, lambda: _fit(points))
+    kept = {T: [e for n, e in there.items() if n in whole] for T, there in runs.items()}
+    points = _means(name, kept)
+    ladders = [
+        {T: _own_conductance(there[n], name) for T, there in runs.items() if n in there}
+        for n in sorted(whole)
+    ]
+    shared = {T: _shared(name, there) for T, there in kept.items() if there}
+    missing = len(every) - len(whole)
+    said = (f"{missing} of {len(every)} replicas lack a temperature and were left out.",)
+    return _ladder(
+        of,
+        what,
+        points,
+        said if missing else (),
+        lambda: fit_replicas(points, ladders, shared, quantity="conductivity"),
+    )
 
 
 def fit_crystal(runs: Mapping[float, Sequence[Evaluation]]) -> Ladder:
@@ -80,42 +103,37 @@ def fit_crystal(runs: Mapping[float, Sequence[Evaluation]]) -> Ladder:
     """
     name, what = CRYSTAL
     points = _means(name, runs)
+    return _ladder("bulk", what, points, (), lambda: _fit(points))
+
+
+def _fit(points: tuple[Point, ...]) -> ArrheniusFit:
+    return fit_arrhenius(points, quantity="conductivity")
+
+
+def _ladder(
+    of: str,
+    what: str,
+    points: tuple[Point, ...],
+    warnings: tuple[str, ...],
+    fit: Callable[[], ArrheniusFit],
+) -> Ladder:
     try:
-        return Ladder("bulk", what, fit_arrhenius(points, quantity="conductivity"), "", points)
+        found = fit()
     except AnalysisError as error:
-        return Ladder("bulk", what, None, error.message, points)
+        return Ladder(of, what, None, error.message, points)
+    return Ladder(of, what, replace(found, warnings=(*found.warnings, *warnings)), "", points)
 
 
 def _means(name: str, runs: Mapping[float, Sequence[Evaluation]]) -> tuple[Point, ...]:
     return tuple((T, conductance(there, name)) for T, there in sorted(runs.items()) if there)
 
 
-def _replicas(name: str, runs: Runs, temperatures_K: Sequence[float]) -> list[list[Estimate]]:
-    """The values of each replica at all temperatures; nothing unless all replicas have them."""
-    numbers = sorted({replica for there in runs.values() for replica in there})
-    whole = all(set(runs[T]) == set(numbers) for T in temperatures_K)
-    if len(numbers) < _LEAST_REPLICAS or not whole:
-        return []
-    found = {
-        n: {T: _own_conductance(there.get(n), name) for T, there in sorted(runs.items())}
-        for n in numbers
-    }
-    # At a temperature that is not fitted a value is not looked at.
-    if any(not _is_clear(of_one[T]) for of_one in found.values() for T in temperatures_K):
-        return []
-    return [list(of_one.values()) for of_one in found.values()]
+def _is_clear(run: Evaluation | None, name: str) -> bool:
+    return run is not None and is_resolved(_own_conductance(run, name))
 
 
-def _is_clear(estimate: Estimate) -> bool:
-    return estimate.bound is None and estimate.value > estimate.std_err
-
-
-def _own_conductance(run: Evaluation | None, name: str) -> Estimate:
-    """One over a resistance, with the error that is the run's own; a bound where there is none."""
-    if run is None:
-        return Estimate(
-            value=0.0, std_err=0.0, unit="", n_eff=2, method="nothing was run", bound="lower"
-        )
+def _own_conductance(run: Evaluation, name: str) -> Estimate:
+    """One over a resistance, with the error that is the run's own."""
     log = own_log(run, name)
     value = 10.0**-log.value
     unit = _UNITS[run.observables[name].unit]

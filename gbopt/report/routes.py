@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from gbopt.analysis.replicates import Improvement
 from gbopt.errors import AnalysisError
 from gbopt.evaluate.agreement import RATIOS
 from gbopt.model.evaluation import Evaluation
-from gbopt.report.replicas import compared, mean_of
+from gbopt.report.replicas import compared, mean_of, own_log
 
 Rows = list[dict[str, Any]]
 
@@ -77,6 +79,15 @@ def _mean(done: Sequence[Evaluation], name: str) -> str | None:
     return str(mean.model_copy(update={"unit": ""}))
 
 
+def _floored(
+    better: Improvement, ours: Sequence[Evaluation], theirs: Sequence[Evaluation], name: str
+) -> Improvement:
+    """With an error not below that of a comparison of one run with one, as in ``_mean``."""
+    of_one = (sum(own_log(e, name).std_err for e in side) / len(side) for side in (ours, theirs))
+    least = max(better.log10_factor.std_err, math.hypot(*of_one))
+    return Improvement(better.log10_factor.model_copy(update={"std_err": least}))
+
+
 def route_sentences(best: Sequence[Evaluation], reference: Sequence[Evaluation]) -> list[str]:
     """By how much the best beats the reference per area, by each route beside the tracer one.
 
@@ -89,11 +100,16 @@ def route_sentences(best: Sequence[Evaluation], reference: Sequence[Evaluation])
         ours, theirs = (
             [e for e in side if route.per_area in e.observables] for side in (best, reference)
         )
-        if not ours and not theirs:
+        if not any(route.sigma in e.observables for e in (*best, *reference)):
+            continue
+        shown = f"{len(ours)} of {len(best)} runs of the best and {len(theirs)} of "
+        shown += f"{len(reference)} of the reference show one"
+        if len(ours) < len(best):  # those that do not may be the ones that resist most
+            found.append(f"Resistance per area by the {route.name} route: no comparison: {shown}.")
             continue
         try:
-            better = compared(ours, theirs, route.per_area)
-            said = f"the reference has {better.times} that of the best ({better.surely})"
+            better = _floored(compared(ours, theirs, route.per_area), ours, theirs, route.per_area)
+            said = f"the reference has {better.times} that of the best ({better.surely}); {shown}"
         except AnalysisError as error:
             said = f"no comparison: {error.message}"
         found.append(f"Resistance per area by the {route.name} route: {said}.")

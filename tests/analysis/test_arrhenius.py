@@ -61,9 +61,15 @@ def test_intervals_cover_the_truth_as_often_as_they_claim(temperatures) -> None:
 
 
 def replicated_fits(
-    count: int, *, offset_dex: float, Ea_eV: float = 0.0, shared: float = 0.0, plain: bool = False
+    count: int,
+    *,
+    offset_dex: float,
+    Ea_eV: float = 0.0,
+    shared: float = 0.0,
+    plain: bool = False,
+    count_of_replicas: int = 4,
 ) -> list[ArrheniusFit]:
-    """Ladders of four replicas with errors of 0.02 decades, each of one structure throughout.
+    """Ladders of replicas with errors of 0.02 decades, each of one structure throughout.
 
     Args:
         count: how many.
@@ -71,6 +77,7 @@ def replicated_fits(
         Ea_eV: what their activation energies differ by.
         shared: relative error that all replicas at one temperature have in common.
         plain: whether to fit the means as if they were independent.
+        count_of_replicas: in each ladder.
     """
     rng = np.random.default_rng(5)
     own = 0.02 * math.log(10)
@@ -79,17 +86,17 @@ def replicated_fits(
     for _ in range(count):
         common = 1 + shared * rng.normal(size=len(LADDER_K))
         replicas = []
-        for _ in range(4):
+        for _ in range(count_of_replicas):
             offset, energy = offset_dex * math.log(10) * rng.normal(), Ea_eV * rng.normal()
             logs = [
                 offset - energy * (1 / (BOLTZMANN_EV_K * T) - middle) + own * rng.normal()
                 for T in LADDER_K
             ]
             values = [true_D(T) * math.exp(x) for T, x in zip(LADDER_K, logs, strict=True)]
-            replicas.append([estimate(D * c, own * D * c) for D, c in zip(values, common)])  # noqa: B905
-        means = [combine(column, method="") for column in zip(*replicas, strict=True)]
-        points = list(zip(LADDER_K, means, strict=True))
-        errors = [estimate(1.0, shared)] * len(LADDER_K)
+            seen = zip(LADDER_K, values, common, strict=True)
+            replicas.append({T: estimate(D * c, own * D * c) for T, D, c in seen})
+        points = [(T, combine([of[T] for of in replicas], method="")) for T in LADDER_K]
+        errors = dict.fromkeys(LADDER_K, estimate(1.0, shared))
         if plain:
             fits.append(fit_arrhenius(points, quantity="diffusivity"))
         else:
@@ -116,6 +123,8 @@ def test_what_structures_differ_by_throughout_does_not_blur_the_slope() -> None:
         {"offset_dex": 0.0},
         {"offset_dex": 0.1},
         {"offset_dex": 0.1, "shared": 0.05},
+        {"offset_dex": 0.1, "count_of_replicas": 2},
+        {"offset_dex": 0.1, "count_of_replicas": 3},
         {"offset_dex": 0.05, "Ea_eV": 0.05},
     ],
 )
@@ -126,10 +135,12 @@ def test_intervals_of_replicas_cover_the_truth_as_often_as_they_claim(of) -> Non
 
 def test_a_replica_that_shows_nothing_at_a_temperature_is_refused() -> None:
     points = ladder()
-    values = [value for _, value in points]
-    hidden = [*values[:3], estimate(1e-7, 1e-6)]
-    with pytest.raises(AnalysisError, match="a replica has no resolved value"):
-        fit_replicas(points, [values, hidden], values, quantity="diffusivity")
+    whole = dict(points)
+    hidden = whole | {LADDER_K[-1]: estimate(1e-7, 1e-6)}
+    missing = {T: D for T, D in points if LADDER_K[0] != T}
+    for part in (hidden, missing):
+        with pytest.raises(AnalysisError, match="a replica has no resolved value"):
+            fit_replicas(points, [whole, part], whole, quantity="diffusivity")
 
 
 def test_scatter_beyond_the_errors_widens_them() -> None:

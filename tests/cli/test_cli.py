@@ -144,11 +144,18 @@ def test_check_gives_its_figures_as_json_and_csv(capsys):
     assert row["key"] == found["key"]
 
 
-@pytest.mark.parametrize(("segments", "warned"), [(4, True), (5, False)])
-def test_check_says_where_adaptive_ending_has_no_effect(tmp_path, capsys, segments, warned):
+@pytest.mark.parametrize(
+    ("segments", "asked", "warned"),
+    [
+        (4, "prune = true", True),
+        (5, "prune = true", False),
+        (4, "prune = false\ntarget_dex = 0", False),
+    ],
+)
+def test_check_says_where_adaptive_ending_has_no_effect(tmp_path, capsys, segments, asked, warned):
     text = CAMPAIGN.read_text().replace("segments = 5", f"segments = {segments}")
     file = tmp_path / "campaign.toml"
-    file.write_text(text + "\n[adaptive]\nprune = true\n")
+    file.write_text(text + f"\n[adaptive]\n{asked}\n")
     check(file, Format.JSON)
     warnings = json.loads(capsys.readouterr().out)["warnings"]
     assert any("[adaptive] has no effect" in warning for warning in warnings) == warned

@@ -114,10 +114,16 @@ def test_each_replica_is_a_ladder_of_its_own():
     found = summarise(config(), whole)
     sharp = next(ladder for ladder in found.ladders if ladder.of == "best").fit.Ea_eV
     assert "of replicas" in sharp.method
-    # A run is missing: the means alone are fitted, with what the seeds differ by at each point.
+    # A run is missing: its replica is left out, which is said.
     part = summarise(config(), whole[1:])
+    fit = next(ladder for ladder in part.ladders if ladder.of == "best").fit
+    assert fit.Ea_eV.std_err < 3 * sharp.std_err
+    assert any("1 of 3 replicas lack a temperature" in remark for remark in part.remarks())
+    # With one whole replica the means are fitted, with what the seeds differ by at each point.
+    part = summarise(config(), [*whole[1:7], *whole[8:]])
     blurred = next(ladder for ladder in part.ladders if ladder.of == "best").fit.Ea_eV
     assert blurred.std_err > 3 * sharp.std_err
+    assert any("as if each were of other structures" in remark for remark in part.remarks())
 
 
 def test_the_record_holds_what_is_drawn():
@@ -182,7 +188,15 @@ def test_the_field_route_stands_beside_the_tracer_one():
     assert rows[1]["conductivity (S/cm)"] == "0.5(2)"
     said = next(s for s in found.sentences() if "by the field route" in s)
     assert "the reference has 3.16 times that of the best (95 % interval " in said
-    assert not any("collective" in s for s in found.sentences())
+    assert said.endswith("; 3 of 3 runs of the best and 3 of 3 of the reference show one.")
+    # No comparison of means is surer of a bulk that all runs share than one run is.
+    low, high = (float(x) for x in said.split("interval ")[1].split(")")[0].split(" to "))
+    assert low < 10 ** (0.5 - 2 * 0.05 / 2.303 * 2**0.5)
+    assert high > 10 ** (0.5 + 2 * 0.05 / 2.303 * 2**0.5)
+    said = next(s for s in found.sentences() if "by the collective route" in s)
+    assert said.endswith(
+        "no comparison: 0 of 3 runs of the best and 0 of 3 of the reference show one."
+    )
     numbers = found.as_dict()["evaluations"]
     assert [row["role"] for row in numbers] == ["best"] * 3 + ["reference"] * 3
     assert numbers[0][f"{ASR}_field_unit"] == "ohm cm2"
