@@ -18,7 +18,6 @@ from gbopt.potentials.library import get_potential
 from gbopt.report.ladders import (
     LADDERS,
     Ladder,
-    Rows,
     fit_crystal,
     fit_ladder,
     fitted_rows,
@@ -28,6 +27,7 @@ from gbopt.report.ladders import (
 from gbopt.report.numbers import number_table
 from gbopt.report.replicas import compared, mean_of, own_log
 from gbopt.report.routes import route_rows, route_sentences
+from gbopt.report.tables import Rows
 
 Results = Sequence[tuple[Rung, Evaluation]]
 

@@ -22,8 +22,7 @@ from gbopt.errors import AnalysisError
 from gbopt.model.evaluation import Evaluation
 from gbopt.model.observables import Estimate, format_with_error
 from gbopt.report.replicas import apart, mean_of, own_log
-
-Rows = list[dict[str, Any]]
+from gbopt.report.tables import Rows
 
 LADDERS = (
     ("gb_resistivity", "conductivity of the boundary phase"),
@@ -77,13 +76,14 @@ def fit_ladder(of: str, what: str, name: str, runs: Runs) -> Ladder:
     if len(whole) < _LEAST_REPLICAS:
         alike = () if len(every) < _LEAST_REPLICAS else (_AS_IF_INDEPENDENT,)
         return _ladder(of, what, points, alike, lambda: _fit(points))
-    kept = {T: [e for n, e in there.items() if n in whole] for T, there in runs.items()}
-    points = _means(name, kept)
+    kept = {T: [e for n, e in runs[T].items() if n in whole] for T in fitted}
+    means = dict(_means(name, kept))
+    points = tuple((T, means.get(T, point)) for T, point in points)
     ladders = [
         {T: _own_conductance(there[n], name) for T, there in runs.items() if n in there}
         for n in sorted(whole)
     ]
-    shared = {T: _shared(name, there) for T, there in kept.items() if there}
+    shared = {T: _shared(name, there) for T, there in kept.items()}
     missing = len(every) - len(whole)
     said = (f"{missing} of {len(every)} replicas lack a temperature and were left out.",)
     return _ladder(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gbopt.analysis.replicates import Improvement
 from gbopt.errors import AnalysisError
 from gbopt.evaluate.agreement import RATIOS
 from gbopt.model.evaluation import Evaluation
 from gbopt.report.replicas import compared, mean_of, own_log
-
-Rows = list[dict[str, Any]]
+from gbopt.report.tables import Rows
 
 
 class _Route(NamedTuple):
