@@ -12,6 +12,7 @@ from gbopt.model.observables import Estimate
 from gbopt.provenance import Provenance
 
 Tier = Literal["quick", "standard", "full"]
+Tested = Literal["gbopt", "potential"]
 TIERS: tuple[Tier, ...] = ("quick", "standard", "full")
 AGREES = 2.0
 """Standard errors within which two figures are called the same."""
@@ -56,6 +57,9 @@ class Known(NamedTuple):
     high: float
     """Equal to ``low`` where the reference is a figure and no range."""
     source: str
+    tests: Tested
+    """Whose fault a difference would be: of gbopt, where the answer is exact or comes from the
+    same potential; of the potential, where it is experiment, DFT or another potential."""
     std_err: float = 0.0
     """Of the reference; 0 where none is stated."""
     allowance: float | None = None

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 
-from gbopt.validate.findings import Known
+from gbopt.validate.findings import Known, Tested
 
+_GBOPT: Tested = "gbopt"
+_POTENTIAL: Tested = "potential"
 _AWAKA = "Awaka et al., J. Solid State Chem. 182, 2046 (2009), X-rays, room temperature"
 _NEUTRON = "neutron diffraction, as in the data of Yan and Zhu, Chem. Mater. 36, 11551 (2024)"
 _GRIEDER = "Grieder et al., J. Phys. Chem. C 128, 8560 (2024)"
@@ -55,7 +57,7 @@ def _lattice(label: str, explained: str) -> dict[str, Known]:
     edges = {"a": (13.134, 0.004), "c": (12.663, 0.008)}
     return {
         f"{name} 0 K/{label}": Known(
-            edge, edge, _AWAKA, err, _LATTICE_ALLOWANCE_A, explained=explained
+            edge, edge, _AWAKA, _POTENTIAL, err, _LATTICE_ALLOWANCE_A, explained=explained
         )
         for name, (edge, err) in edges.items()
     }
@@ -67,6 +69,7 @@ def _cubic(label: str) -> dict[str, Known]:
             13.151,
             13.151,
             _NEUTRON,
+            _POTENTIAL,
             0.001,
             remark="The last digit of experiment stands for its error.",
             explained=_EXPANSION,
@@ -77,11 +80,14 @@ def _cubic(label: str) -> dict[str, Known]:
 def _rigid(label: str) -> dict[str, Known]:
     """Diffusion in the rigid-ion sets that no publication has run."""
     return {
-        f"D 1100 K/{label}/1 atm": Known(1.20e-5, 1.36e-5, _DFT_TRAINED, explained=_FAST),
+        f"D 1100 K/{label}/1 atm": Known(
+            1.20e-5, 1.36e-5, _DFT_TRAINED, _POTENTIAL, explained=_FAST
+        ),
         f"Ea/{label}/1 atm": Known(
             0.25,
             0.315,
             _DFT_TRAINED,
+            _POTENTIAL,
             explained="Known: the diffusivity of rigid ions flattens above 1100 K, so ladders "
             "that reach there read a lower Ea.",
         ),
@@ -91,15 +97,16 @@ def _rigid(label: str) -> dict[str, Known]:
 def _cip() -> dict[str, Known]:
     implied = f"D(1100 K) and Ea = 0.29 eV of {_GRIEDER}"
     return {
-        "D 1100 K/CIP/101 %": Known(2.88e-5, 2.88e-5, _GRIEDER, remark=_SHORT_CIP),
-        "D 1100 K/CIP/107 %": Known(2.94e-5, 2.94e-5, _GRIEDER, remark=_SHORT_CIP),
-        "D 900 K/CIP/101 %": Known(1.46e-5, 1.46e-5, implied, remark=_SMALL_CELL),
-        "D 700 K/CIP/101 %": Known(5.0e-6, 5.0e-6, implied, remark=_SMALL_CELL),
-        "Ea/CIP/101 %": Known(0.29, 0.29, _GRIEDER, remark=_SMALL_CELL),
+        "D 1100 K/CIP/101 %": Known(2.88e-5, 2.88e-5, _GRIEDER, _GBOPT, remark=_SHORT_CIP),
+        "D 1100 K/CIP/107 %": Known(2.94e-5, 2.94e-5, _GRIEDER, _GBOPT, remark=_SHORT_CIP),
+        "D 900 K/CIP/101 %": Known(1.46e-5, 1.46e-5, implied, _GBOPT, remark=_SMALL_CELL),
+        "D 700 K/CIP/101 %": Known(5.0e-6, 5.0e-6, implied, _GBOPT, remark=_SMALL_CELL),
+        "Ea/CIP/101 %": Known(0.29, 0.29, _GRIEDER, _GBOPT, remark=_SMALL_CELL),
         "strain 112 %/CIP": Known(
             -math.inf,
             1.0,
             f"{_GRIEDER}, abstract: expansion tends to slow diffusion",
+            _GBOPT,
             remark="The published figures of this series are not at hand: only the direction is "
             "compared.",
         ),
@@ -112,13 +119,19 @@ def _given() -> dict[str, Known]:
     D = {900: 5.22e-6, 1000: 8.58e-6, 1100: 1.20e-5, 1200: 1.42e-5}
     label = "the given potential"
     return {
-        **{f"D {T} K/{label}/1 atm": Known(v, v, _YAN, remark=other) for T, v in D.items()},
-        f"Ea/{label}/1 atm": Known(0.315, 0.315, _YAN, remark=other),
-        f"a 1100 K/{label}": Known(13.131, 13.131, _YAN, 0.001, remark=other),
+        **{
+            f"D {T} K/{label}/1 atm": Known(v, v, _YAN, _POTENTIAL, remark=other)
+            for T, v in D.items()
+        },
+        f"Ea/{label}/1 atm": Known(0.315, 0.315, _YAN, _POTENTIAL, remark=other),
+        f"a 1100 K/{label}": Known(13.131, 13.131, _YAN, _POTENTIAL, 0.001, remark=other),
         f"Spearman static/{label}": Known(
-            0.89, 0.91, f"gbopt's own earlier computation with two NEP models, all 42 of {_XIE}"
+            0.89,
+            0.91,
+            f"gbopt's own earlier computation with two NEP models, all 42 of {_XIE}",
+            _POTENTIAL,
         ),
-        f"slope static/{label}": Known(1.0, 1.0, f"DFT of {_XIE}"),
+        f"slope static/{label}": Known(1.0, 1.0, f"DFT of {_XIE}", _POTENTIAL),
     }
 
 
@@ -128,10 +141,10 @@ def _dft() -> dict[str, Known]:
         "Known: full formal charges on ions that do not polarise spread boundary energies twice as "
         "wide as DFT does; their ranks hold, their sizes do not."
     )
-    slope = Known(1.0, 1.0, f"DFT of {_XIE}", explained=stiff)
+    slope = Known(1.0, 1.0, f"DFT of {_XIE}", _POTENTIAL, explained=stiff)
     return {
-        "Spearman static/set C": Known(0.94, 0.94, own, remark="20 of them are shipped."),
-        "Spearman relaxed/set C": Known(0.91, 0.91, own, remark="20 of them are shipped."),
+        "Spearman static/set C": Known(0.94, 0.94, own, _GBOPT, remark="20 of them are shipped."),
+        "Spearman relaxed/set C": Known(0.91, 0.91, own, _GBOPT, remark="20 of them are shipped."),
         "slope static/set C": slope,
         "slope relaxed/set C": slope,
     }
@@ -145,7 +158,7 @@ def _boundaries() -> dict[str, Known]:
         "as fast as bulk."
     )
     names = ("Sigma3(112)[1-10]", "Sigma5(210)[001]", "Sigma5(310)[001]")
-    return {f"D ratio/{name}": Known(2.0, 3.0, _YU, explained=unlike) for name in names}
+    return {f"D ratio/{name}": Known(2.0, 3.0, _YU, _POTENTIAL, explained=unlike) for name in names}
 
 
 def _estimators() -> dict[str, Known]:
@@ -165,8 +178,10 @@ def _estimators() -> dict[str, Known]:
     reads = {"R slow layer": sharp}
     found = {}
     for name in ("D", "R slow layer", "R density step", "Einstein-Helfand", "Ea"):
-        found[f"coverage/{name}"] = Known(0.95, 0.95, _TRUTH, explained=covers.get(name, ""))
-        found[f"bias/{name}"] = Known(1.0, 1.0, _TRUTH, explained=reads.get(name, ""))
+        found[f"coverage/{name}"] = Known(
+            0.95, 0.95, _TRUTH, _GBOPT, explained=covers.get(name, "")
+        )
+        found[f"bias/{name}"] = Known(1.0, 1.0, _TRUTH, _GBOPT, explained=reads.get(name, ""))
     return found
 
 
@@ -183,7 +198,7 @@ KNOWN: dict[str, Known] = {
     **_dft(),
     **_boundaries(),
     **_estimators(),
-    "engines/energy": Known(0.0, 0.0, _EWALD, allowance=1e-4),
-    "engines/forces": Known(0.0, 0.0, _EWALD, allowance=1e-3),
+    "engines/energy": Known(0.0, 0.0, _EWALD, _GBOPT, allowance=1e-4),
+    "engines/forces": Known(0.0, 0.0, _EWALD, _GBOPT, allowance=1e-3),
 }
 """By the key of a finding; one that is not here has no reference."""

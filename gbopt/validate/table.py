@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gbopt.validate.findings import TIERS, Agreement, Finding, Known, Record, agreement
+from gbopt.validate.findings import (
+    TIERS,
+    Agreement,
+    Finding,
+    Known,
+    Record,
+    Tested,
+    agreement,
+)
 from gbopt.validate.published import KNOWN
 from gbopt.validate.suite import SECTIONS
 
@@ -61,6 +69,7 @@ def printed_rows(found: Sequence[Line]) -> Rows:
             "ours": str(line.finding.ours),
             "reference": line.known.text if line.known else "",
             "source": line.known.source if line.known else "",
+            "tests": line.known.tests if line.known else "",
             "apart by": line.agreement.text,
             "verdict": line.verdict,
             "remark": line.remark,
@@ -89,6 +98,7 @@ def _row(line: Line) -> dict[str, Any]:
         "reference_std_err": known.std_err if known else None,
         "allowance": known.allowance if known else None,
         "source": known.source if known else "",
+        "tests": known.tests if known else "",
         "apart_by": line.agreement.off if line.agreement.agrees is not None else None,
         "apart_in": line.agreement.by,
         "verdict": line.verdict,
@@ -111,20 +121,13 @@ def _finite(value: float) -> float | None:
 
 def summary(found: Sequence[Line], records: Sequence[Record]) -> list[str]:
     """What the table comes to, a sentence each."""
-    judged = [line for line in found if line.agreement.by == "error"]
-    allowed = [line for line in found if line.agreement.by == "allowance"]
-    said = []
-    if judged:
-        said.append(
-            f"{_share(judged)} of the {len(judged)} quantities that have an error agree with their "
-            f"reference within two standard errors{_apart(judged)}."
-        )
-    if allowed:
-        said.append(
-            f"{_share(allowed)} of the {len(allowed)} that have none are within their "
-            f"allowance{_apart(allowed)}."
-        )
-    others = len(found) - len(judged) - len(allowed)
+    judged = [line for line in found if line.agreement.agrees is not None]
+    said = [
+        f"{len(each)} quantities {what}: {_agreeing(each)}."
+        for tested, what in _TESTS.items()
+        if (each := [line for line in judged if line.known and line.known.tests == tested])
+    ]
+    others = len(found) - len(judged)
     if others:
         said.append(f"{others} have no reference, or are bounds that one does not contradict.")
     failed = [record for record in records if record.failure is not None]
@@ -136,8 +139,21 @@ def summary(found: Sequence[Line], records: Sequence[Record]) -> list[str]:
     return said
 
 
-def _share(found: Sequence[Line]) -> str:
-    return str(sum(line.agreement.agrees is True for line in found))
+_TESTS: dict[Tested, str] = {
+    "gbopt": "test gbopt, against exact answers and published runs of the same potential",
+    "potential": "test a potential, against experiment, DFT or another potential",
+}
+
+
+def _agreeing(found: Sequence[Line]) -> str:
+    """How many agree, by what they are measured in, and what of the others is explained."""
+    measures = {"error": "within two standard errors", "allowance": "within their allowance"}
+    parts = []
+    for by, words in measures.items():
+        if each := [line for line in found if line.agreement.by == by]:
+            agree = sum(line.agreement.agrees is True for line in each)
+            parts.append(f"{agree} of {len(each)} agree {words}{_apart(each)}")
+    return "; ".join(parts)
 
 
 def _apart(found: Sequence[Line]) -> str:
@@ -148,4 +164,4 @@ def _apart(found: Sequence[Line]) -> str:
     unexplained = len(apart) - explained
     parts = [f"{explained} differ as explained in the table"] if explained else []
     parts += [f"{unexplained} differ without an explanation"] if unexplained else []
-    return ": " + ", ".join(parts)
+    return f" ({', '.join(parts)})"

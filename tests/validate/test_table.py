@@ -42,32 +42,34 @@ def finding(key, value, std_err=0.0, quantity="", bound=None):
 
 
 def test_two_errors_add_in_squares():
-    found = agreement(estimate(13.0, 0.3), Known(14.0, 14.0, "them", std_err=0.4))
+    found = agreement(estimate(13.0, 0.3), Known(14.0, 14.0, "them", "gbopt", std_err=0.4))
     assert (found.by, found.off, found.agrees) == ("error", pytest.approx(2.0), True)
-    assert agreement(estimate(12.99, 0.3), Known(14.0, 14.0, "them", 0.4)).agrees is False
+    assert agreement(estimate(12.99, 0.3), Known(14.0, 14.0, "them", "gbopt", 0.4)).agrees is False
 
 
 @pytest.mark.parametrize(("value", "off"), [(0.5, 2.0), (1.0, 0.0), (1.7, 0.0), (2.5, 2.0)])
 def test_a_range_is_left_at_its_ends(value, off):
-    assert agreement(estimate(value, 0.25), Known(1.0, 2.0, "them")).off == pytest.approx(off)
+    assert agreement(estimate(value, 0.25), Known(1.0, 2.0, "them", "gbopt")).off == pytest.approx(
+        off
+    )
 
 
 def test_an_open_range_has_one_end():
-    below = Known(-math.inf, 1.0, "them")
+    below = Known(-math.inf, 1.0, "them", "gbopt")
     assert agreement(estimate(-5.0, 0.1), below).off == 0
     assert agreement(estimate(1.3, 0.1), below).off == pytest.approx(3.0)
     assert below.text == "below 1"
 
 
 def test_an_allowance_judges_what_has_no_error():
-    known = Known(13.134, 13.134, "them", std_err=0.004, allowance=0.05)
+    known = Known(13.134, 13.134, "them", "gbopt", std_err=0.004, allowance=0.05)
     for value, agrees in ((13.180, True), (13.190, False)):
         found = agreement(estimate(value), known)
         assert (found.by, found.agrees) == ("allowance", agrees)
 
 
 def test_a_bound_is_contradicted_from_one_side_alone():
-    known = Known(5.0, 5.0, "them")
+    known = Known(5.0, 5.0, "them", "gbopt")
     assert agreement(estimate(6.0, 0.1, "upper"), known).by == "bound"
     assert agreement(estimate(4.0, 0.1, "upper"), known).off == pytest.approx(10.0)
     assert agreement(estimate(4.0, 0.1, "lower"), known).agrees is None
@@ -75,7 +77,7 @@ def test_a_bound_is_contradicted_from_one_side_alone():
 
 def test_nothing_is_judged_without_a_reference_or_any_error():
     assert agreement(estimate(1.0, 0.1), None).agrees is None
-    assert agreement(estimate(1.0), Known(1.0, 1.0, "them")).agrees is None
+    assert agreement(estimate(1.0), Known(1.0, 1.0, "them", "gbopt")).agrees is None
 
 
 RECORDS = [
@@ -113,10 +115,14 @@ def test_the_summary_counts_and_names_what_is_not_explained():
         failure=Failure(stage="nvt", cause="it blew up", hint="shorter steps", log_tail="")
     )
     told = summary(lines(RECORDS), [*RECORDS, failed])
-    assert told[0].startswith("1 of the 2 quantities that have an error agree")
-    assert "1 differ without an explanation" in told[0]
-    assert told[1].startswith("1 of the 2 that have none are within their allowance")
-    assert "1 differ as explained" in told[1]
+    assert told[0].startswith("2 quantities test gbopt, ")
+    assert told[0].endswith(
+        ": 1 of 2 agree within two standard errors (1 differ without an explanation)."
+    )
+    assert told[1].startswith("2 quantities test a potential, ")
+    assert told[1].endswith(
+        ": 1 of 2 agree within their allowance (1 differ as explained in the table)."
+    )
     assert told[2].startswith("1 have no reference")
     assert "it blew up (shorter steps)" in told[3]
 
@@ -126,7 +132,7 @@ def test_rows_are_numbers_for_programs_and_text_for_readers():
     row = next(r for r in rows(found) if r["quantity"] == "Ea/CIP/101 %")
     assert (row["value"], row["reference_low"], row["apart_in"]) == (0.16, 0.29, "error")
     assert row["apart_by"] == pytest.approx(13.0)
-    assert row["potential_key"] == "abc"
+    assert (row["potential_key"], row["tests"]) == ("abc", "gbopt")
     printed = next(r for r in printed_rows(found) if r["quantity"] == "D")
     assert printed["ours"] == "2.850(20)e-05 A".replace("2.850(20)", "2.85(2)")
 
