@@ -28,6 +28,8 @@ KAPPA = 1.96
 _NODES = np.linspace(-6.0, 6.0, 49)
 _LOG2_SAMPLES = 6
 _CHUNK = 500
+# How many evaluations of one point are thought of, one after another.
+_REPEATS = (1, 2, 4, 8, 16)
 _ROUNDING = 1e-9
 
 
@@ -87,14 +89,24 @@ class Gain:
         return model_covariance(self._model, self._at, x)
 
     def _knowledge(self, mean: Array, sd: Array, covariance: Array) -> Array:
-        """Knowledge gradient over the evaluated points and the new one.
+        """Knowledge gradient over the evaluated points and the new one, per evaluation.
 
-        How much lower the lowest posterior mean is expected to be after the evaluation than now
-        (Scott, Frazier and Powell, SIAM J. Optim. 21 (2011) 996, eq. 2.13, where the new point
-        counts only once it is evaluated). Without noise it is the expected improvement; with noise
-        a replicate of a leader is worth as much as it can change the choice between the leaders.
+        Where one noisy value is too weak to change the choice, several of the same point may not
+        be: the worth of so many of them, over their number, at the number where that is greatest
+        (the KG(*) policy of Frazier and Powell, Decision Analysis 7 (2010) 378). Without noise it
+        is the expected improvement; with noise a replicate of a leader is worth as much as it can
+        change the choice between the leaders.
         """
-        scale = np.sqrt(sd**2 + self._noise**2 + 1e-18)
+        gains = [self._after(mean, sd, covariance, repeats) / repeats for repeats in _REPEATS]
+        return np.asarray(np.max(gains, axis=0))
+
+    def _after(self, mean: Array, sd: Array, covariance: Array, repeats: int) -> Array:
+        """How much lower the lowest posterior mean is expected to be after the evaluations.
+
+        Scott, Frazier and Powell, SIAM J. Optim. 21 (2011) 996, eq. 2.13, where the new point
+        counts only once it is evaluated.
+        """
+        scale = np.sqrt(sd**2 + self._noise**2 / repeats + 1e-18)
         slopes = covariance / scale  # (known, points): change of each mean by the next value
         best = int(np.argmin(self._mean))
         held = self._mean[best] + slopes[best][:, None] * _NODES  # if the choice stays as it is
