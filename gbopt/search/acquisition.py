@@ -49,7 +49,7 @@ _WEIGHTS = _hat_weights()
 
 
 class Gain:
-    """The gain expected of evaluating points, given what is known.
+    """The gain expected of evaluating points, per evaluation, given what is known.
 
     Args:
         posterior: the surrogate, pending evaluations included.

@@ -85,7 +85,7 @@ class Next(NamedTuple):
     predicted: float
     predicted_sd: float
     expected_gain: float
-    """By how much the lowest posterior mean is expected to fall."""
+    """By how much the lowest posterior mean is expected to fall, per evaluation."""
     chance: float
     """Probability of success within the limits."""
     cost: float | None

@@ -35,8 +35,8 @@ class Proposal:
         replicate: how many evaluations in the history are of the same point.
         predicted: mean of the surrogate there, in units of the objective; None in the design.
         predicted_sd: its standard deviation.
-        expected_gain: by how much the lowest posterior mean is expected to fall, in units of the
-            objective; None in the design.
+        expected_gain: by how much the lowest posterior mean is expected to fall, per evaluation,
+            in units of the objective; None in the design.
         chance: probability that the evaluation succeeds and is within the limits.
         chosen_by: the acquisition; None in the design and for replicates before stopping.
         reason: why this point, in words.
