@@ -52,13 +52,26 @@ class Line(NamedTuple):
 
 
 def lines(records: Sequence[Record]) -> list[Line]:
-    """All quantities, section by section; of a quantity of several tiers that of the longest."""
+    """All quantities, section by section.
+
+    Of one that was measured more than once that of the longest tier, and there the surest: other
+    checks run it too, in smaller cells, to compare with.
+    """
     found: dict[str, Line] = {}
     for record in sorted(records, key=lambda r: TIERS.index(r.tier)):
         for finding in record.findings:
             known = KNOWN.get(finding.key)
-            found[finding.quantity] = Line(finding, known, agreement(finding.ours, known), record)
+            line = Line(finding, known, agreement(finding.ours, known), record)
+            other = found.get(finding.quantity)
+            if other is None or _surer(line, other):
+                found[finding.quantity] = line
     return sorted(found.values(), key=lambda line: SECTIONS.index(line.record.section))
+
+
+def _surer(line: Line, other: Line) -> bool:
+    if line.record.tier != other.record.tier:
+        return TIERS.index(line.record.tier) > TIERS.index(other.record.tier)
+    return line.finding.ours.std_err < other.finding.ours.std_err
 
 
 def printed_rows(found: Sequence[Line]) -> Rows:
