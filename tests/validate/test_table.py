@@ -148,6 +148,8 @@ def test_the_files_hold_the_table_and_its_provenance(tmp_path):
     page = (tmp_path / "validation.html").read_text()
     assert "<script" not in page
     assert "13.0 standard errors" in page
+    assert page.count("<td>gbopt</td>") == 2
+    assert page.count("<td>potential</td>") == 2
     assert "differs (explained)" in page
     whole = json.loads((tmp_path / "validation.json").read_text())
     assert len(whole["table"]) == 5
